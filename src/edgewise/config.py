@@ -1,0 +1,92 @@
+"""Settings: TOML read once at the edge into frozen classes that refuse unknown keys."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edgewise.errors import ConfigError
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """The base of every config class: frozen, strict about names, printable as TOML."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+def make(settings: type[S], values: Mapping[str, Any], *, where: str) -> S:
+    """Build `settings` from `values`, telling every mistake in words.
+
+    Args:
+        settings: the config class.
+        values: names and values, as from TOML.
+        where: what to call the place in messages, such as "[model] of run.toml".
+
+    Raises:
+        ConfigError: naming each key that is unknown, missing or out of range, the value seen and what was expected.
+    """
+    try:
+        return settings.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [_explain(problem, settings) for problem in error.errors()]
+        raise ConfigError(f"{where}: " + "; ".join(lines)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: if it is not there or is not TOML; the text gives the line.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror or error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}. Compare it with the example in docs/configuration.md."
+        ) from error
+
+
+def override(values: Mapping[str, Any], assignments: Sequence[str], *, default_section: str) -> dict[str, Any]:
+    """Return `values` with `section.key=value` assignments applied; a bare `key=value` goes to `default_section`.
+
+    The value is read as TOML and, where it is not TOML, as plain text: `loss=bpr` needs no quotes.
+
+    >>> override({"model": {"n_layers": 3}}, ["n_layers=2", "split.test=0.1"], default_section="model")
+    {'model': {'n_layers': 2}, 'split': {'test': 0.1}}
+    """
+    merged = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in values.items()}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(
+                f"--set {assignment!r}: expected key=value or section.key=value, such as --set n_layers=2."
+            )
+        section, dot, key = name.strip().rpartition(".")
+        target = merged.setdefault(section if dot else default_section, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {assignment!r}: [{section}] is not a section.")
+        target[key] = _toml_value(text.strip())
+    return merged
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(problem: Any, settings: type[Settings]) -> str:
+    name = ".".join(str(part) for part in problem["loc"]) or "the section"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown setting {name!r}; there are {', '.join(settings.model_fields)}"
+    if problem["type"] == "missing":
+        return f"setting {name!r} is missing"
+    return f"{name} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,161 @@
+"""Ids: the caller's own outside, dense positions inside; translated here and nowhere else."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from edgewise.errors import DataError, IdTypeError
+from edgewise.types import Ids, Index
+
+UNKNOWN = -1
+"""The position of an id that the map does not hold."""
+
+_TABLE_SPREAD = 4
+"""A look-up table is used for integers whose range is at most this many times their number."""
+
+_SHOWN = 60
+"""How much of a wrong id a message repeats."""
+
+
+class IdMap:
+    """The ids of one side (users, or items), ascending; an id's place is its index.
+
+    Args:
+        ids: unique, ascending, Int64 or String.
+        kind: "user" or "item", for messages.
+    """
+
+    def __init__(self, ids: pl.Series, kind: str) -> None:
+        self.ids = ids
+        self.kind = kind
+
+    @classmethod
+    def of(cls, ids: pl.Series, kind: str) -> "IdMap":
+        """Build the map of the distinct ids of a column."""
+        return cls(_distinct(as_id_series(ids, kind)), kind)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IdMap) and self.is_text == other.is_text and self.ids.equals(other.ids)
+
+    __hash__ = None  # type: ignore[assignment]  # two equal maps are equal by content, which is too long to hash
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the ids are strings (else 64-bit integers)."""
+        return self.ids.dtype == pl.String
+
+    def index_of(self, ids: Ids) -> Index:
+        """Return the position of each id, `UNKNOWN` (-1) for those the map does not hold.
+
+        Raises:
+            IdTypeError: if the ids are of the other kind (text for integers), since somebody passed the wrong column.
+        """
+        wanted = as_id_series(ids, self.kind)
+        if wanted.is_empty():
+            return np.empty(0, dtype=np.int64)
+        if (wanted.dtype == pl.String) != self.is_text:
+            raise IdTypeError(
+                f"{self.kind} ids are {_kind_name(self.ids.dtype)} in this data set, and {_kind_name(wanted.dtype)} "
+                f"were given (first: {wanted[0]!r}). Pass them as {_kind_name(self.ids.dtype)}, or check that this is the {self.kind} column."
+            )
+        if len(wanted) * 64 < len(self):  # a few ids: hashing all of ours again would cost more than the question
+            return np.array([self._positions.get(value, UNKNOWN) for value in wanted.to_list()], dtype=np.int64)
+        return encode(wanted, self).astype(np.int64)
+
+    def ids_at(self, index: Index) -> pl.Series:
+        """Return the ids at the given positions, all of which must be known."""
+        return self.ids.gather(pl.Series(index, dtype=pl.Int64))
+
+    def from_text(self, texts: Sequence[str]) -> pl.Series:
+        """Turn text (from a command line, a URL) into ids of this map's kind; what cannot be is an unknown id.
+
+        >>> IdMap.of(pl.Series([7, 9]), "user").from_text(["7", "seven"]).to_list()
+        [7, None]
+        """
+        series = pl.Series(list(texts), dtype=pl.String)
+        if self.is_text:
+            return series
+        canonical = series.str.contains(r"^(0|-?[1-9][0-9]*)$")
+        return series.to_frame("id").select(pl.when(canonical).then(pl.col("id")).cast(pl.Int64, strict=False))["id"]
+
+    @cached_property
+    def _positions(self) -> dict[str | int, int]:
+        return {value: position for position, value in enumerate(self.ids.to_list())}
+
+
+def as_id_series(ids: Ids, kind: str) -> pl.Series:
+    """Return ids as an Int64 or String series, or say why that cannot be.
+
+    A missing id (None) is kept: it is known to no map.
+
+    Raises:
+        IdTypeError: for floats, booleans, mixtures, and integers beyond 64 bits.
+    """
+    try:
+        series = (
+            ids
+            if isinstance(ids, pl.Series)
+            else pl.Series(kind, ids if isinstance(ids, np.ndarray) else list(ids), strict=True)
+        )
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise IdTypeError(
+            f"{kind} ids must be all text or all 64-bit integers; got {str(list(ids[:3]))[:_SHOWN]} … ({type(error).__name__})."
+        ) from None
+    dtype = series.dtype
+    if dtype == pl.Null or dtype in (pl.Int64, pl.String):
+        return series.cast(pl.Int64) if dtype == pl.Null else series
+    if dtype in (pl.Categorical, pl.Enum):
+        return series.cast(pl.String)
+    if dtype.is_integer():
+        try:
+            return series.cast(pl.Int64)
+        except pl.exceptions.PolarsError:
+            raise IdTypeError(f"{kind} ids of type {dtype} go beyond 64-bit integers; pass them as text.") from None
+    raise IdTypeError(
+        f"{kind} ids must be text or 64-bit integers; got {dtype} (first: {str(series[0])[:_SHOWN] if len(series) else 'none'}). "
+        "Cast the column first, so that no id changes on the way."
+    )
+
+
+def encode(ids: pl.Series, id_map: IdMap) -> NDArray[np.int32]:
+    """Return the positions of a long column of ids of the map's own kind; -1 where the map does not hold one."""
+    if not id_map.is_text and (table := _lookup_table(id_map.ids)) is not None:
+        lowest, positions = table
+        values = ids.fill_null(lowest - 1 if lowest > np.iinfo(np.int64).min else np.iinfo(np.int64).max).to_numpy()
+        inside = (values >= lowest) & (values < lowest + len(positions))
+        if inside.all():
+            return positions[values - lowest]
+        return np.where(inside, positions[np.where(inside, values - lowest, 0)], np.int32(UNKNOWN))
+    ours = pl.DataFrame({"id": id_map.ids, "position": np.arange(len(id_map), dtype=np.int32)})
+    found = ids.to_frame("id").join(ours, on="id", how="left", maintain_order="left")["position"]
+    return found.fill_null(UNKNOWN).to_numpy()
+
+
+def _distinct(ids: pl.Series) -> pl.Series:
+    if ids.null_count():
+        raise DataError(
+            f"{ids.null_count()} {ids.name} ids are missing; drop those rows first (cleaning does: [clean] missing = 'drop')."
+        )
+    return ids.unique().sort().rechunk().alias("id")
+
+
+def _lookup_table(ids: pl.Series) -> tuple[int, NDArray[np.int32]] | None:
+    """Return the lowest id and a table of positions by distance from it, or None where the range is too wide."""
+    if ids.is_empty():
+        return None
+    lowest, highest = int(ids[0]), int(ids[-1])
+    if highest - lowest >= max(_TABLE_SPREAD * len(ids), 1 << 16):
+        return None
+    positions = np.full(highest - lowest + 1, UNKNOWN, dtype=np.int32)
+    positions[ids.to_numpy() - lowest] = np.arange(len(ids), dtype=np.int32)
+    return lowest, positions
+
+
+def _kind_name(dtype: pl.DataType) -> str:
+    return "text" if dtype == pl.String else "integers"

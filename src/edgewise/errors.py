@@ -1,0 +1,43 @@
+"""Every error that Edgewise raises on purpose; the command line prints their text and nothing else."""
+
+
+class EdgewiseError(Exception):
+    """The root: a problem that the caller can do something about. `str(error)` is meant for people."""
+
+    exit_code = 2
+
+
+class DataError(EdgewiseError, ValueError):
+    """The data given cannot be used as they are: a file, a column, a row, a value."""
+
+
+class IdTypeError(DataError, TypeError):
+    """Ids of another kind than the data set's: text where it has integers, or the reverse."""
+
+
+class ConfigError(EdgewiseError, ValueError):
+    """A setting is unknown, out of range, or contradicts another."""
+
+
+class UnknownNameError(EdgewiseError, LookupError):
+    """A model, metric, split or format that does not exist; the text lists those that do."""
+
+
+class ModelFolderError(EdgewiseError):
+    """A model folder is cut short, damaged, or of a format that this version does not read."""
+
+
+class NotFittedError(EdgewiseError):
+    """A model was asked before `fit` or `load`."""
+
+
+class MemoryNeedError(EdgewiseError):
+    """What was asked needs more memory than the machine (or the limit) has; the text says how much."""
+
+
+class MissingExtraError(EdgewiseError, ImportError):
+    """An optional dependency is not installed; the text gives the pip command."""
+
+
+class TrainingError(EdgewiseError):
+    """Training cannot go on: the loss is no longer a number."""

@@ -1,0 +1,1 @@
+"""Measuring recommenders: metrics on arrays, full ranking, intervals and significance. Knows no model."""

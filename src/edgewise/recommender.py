@@ -1,0 +1,435 @@
+"""What every recommender can do: the class that models extend, and the results they give.
+
+A model file holds the algorithm: `fit_arrays` learns from a data set, `score_block` scores every item for a block of
+users, and optionally `similarity_block` tells how alike items are and `score_history` scores for histories of people
+that the model never saw. Ids, seen items, ranking, explanations and the model folder are the same for all and live here.
+"""
+
+import platform
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_array
+
+from edgewise import model_folder
+from edgewise.config import Settings, make
+from edgewise.data import Dataset, IdMap
+from edgewise.data.ids import UNKNOWN
+from edgewise.errors import ConfigError, NotFittedError
+from edgewise.ranking import NOTHING, block_size, top_k
+from edgewise.types import Floats, Ids, Index
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Ranked lists, one for each question, best first; a list may be short or empty.
+
+    Attributes:
+        queries: the ids asked about, in the order asked.
+        query_name, answer_name: column names: ("user_id", "item_id"), or ("item_id", "similar_item_id").
+        position: which query each row answers: int64 [n_rows], ascending.
+        answers: the ids recommended [n_rows].
+        scores: float32 [n_rows], falling within a query.
+    """
+
+    queries: pl.Series
+    query_name: str
+    answer_name: str
+    position: Index
+    answers: pl.Series
+    scores: Floats
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def __iter__(self) -> Iterator[list[tuple[Any, float]]]:
+        """Yield for each query its list of (id, score)."""
+        starts = np.searchsorted(self.position, np.arange(len(self.queries) + 1))
+        answers, scores = self.answers.to_list(), self.scores.tolist()
+        for start, stop in pairwise(starts):
+            yield list(zip(answers[start:stop], scores[start:stop], strict=True))
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return one row an answer: the query's id, the answer's id, score, rank (from 1)."""
+        starts = np.searchsorted(self.position, np.arange(len(self.queries)))
+        rank = (
+            np.arange(self.position.size) - starts[self.position] + 1
+            if self.position.size
+            else np.empty(0, dtype=np.int64)
+        )
+        return pl.DataFrame(
+            {
+                self.query_name: self.queries.gather(self.position),
+                self.answer_name: self.answers,
+                "score": self.scores,
+                "rank": rank,
+            }
+        )
+
+    def to_pandas(self) -> Any:
+        """Return `to_frame()` as a pandas frame; needs pandas."""
+        return self.to_frame().to_pandas()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an item was recommended: what the user met before, and how much each of these spoke for it.
+
+    Attributes:
+        item_ids: history items, the strongest first.
+        contributions: float32 [n], in the units of the model's score or of similarity.
+        exact: whether the contributions add up to the score (linear models), or only tell how alike the items are.
+    """
+
+    item_ids: pl.Series
+    contributions: Floats
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What a fitted model keeps of its data set so that it can answer without it.
+
+    Attributes:
+        users, items: the ids on either side.
+        seen: float32 [n_users, n_items], what each user met.
+        user_table, item_table, labels: as in the data set.
+        fingerprint: the data set's.
+    """
+
+    users: IdMap
+    items: IdMap
+    seen: csr_array
+    user_table: pl.DataFrame | None = None
+    item_table: pl.DataFrame | None = None
+    labels: pl.DataFrame | None = None
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Catalogue":
+        """Take what is needed from a data set."""
+        return cls(
+            dataset.users,
+            dataset.items,
+            dataset.interactions,
+            dataset.user_table,
+            dataset.item_table,
+            dataset.labels,
+            dataset.fingerprint,
+        )
+
+    @cached_property
+    def item_counts(self) -> Index:
+        """How many users met each item: int64 [n_items]."""
+        return np.bincount(self.seen.indices, minlength=len(self.items)).astype(np.int64)
+
+
+@dataclass
+class FitRecord:
+    """What is worth keeping of a fit beside the arrays: the report draws it.
+
+    Attributes:
+        curve: one entry an epoch: {"epoch": 1, "loss": 0.31, "ndcg@20": 0.12, "seconds": 4.2}.
+        notes: choices made while fitting, one line each.
+    """
+
+    curve: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Recommender(ABC):
+    """The base of all models: `fit` a data set, then ask by the caller's own ids.
+
+    A subclass names itself (`name`, `title`, `paper`), its `Config`, the attributes that make up a fitted model (`STATE`,
+    arrays or CSR matrices), and defines `fit_arrays` and `score_block`.
+
+    Args:
+        config: the model's settings; or give them by name: `LightGCN(n_layers=2)`.
+        seed: one seed, one result.
+
+    Raises:
+        ConfigError: if a setting is unknown or out of range.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    needs: ClassVar[str] = "interactions"
+    Config: ClassVar[type[Settings]]
+    STATE: ClassVar[tuple[str, ...]]
+    scores_cold_items: ClassVar[bool] = False
+    """Whether an item that nobody met gets a score; where not, it is never recommended."""
+
+    def __init__(self, config: Settings | None = None, *, seed: int = 0, **settings: Any) -> None:
+        if config is not None and settings:
+            raise ConfigError(f"{self.name}: give a config or single settings ({', '.join(settings)}), not both.")
+        if config is not None and not isinstance(config, self.Config):
+            raise ConfigError(f"{self.name}: expected a {self.Config.__name__}, got a {type(config).__name__}.")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ConfigError(f"seed = {seed!r}: expected an integer >= 0.")
+        self.config: Any = config if config is not None else make(self.Config, settings, where=self.name)
+        self.seed = seed
+        self.record = FitRecord()
+        self._catalogue: Catalogue | None = None
+
+    # What a model file defines.
+
+    @abstractmethod
+    def fit_arrays(self, dataset: Dataset) -> None:
+        """Learn from the data set and set every attribute that `STATE` names."""
+
+    @abstractmethod
+    def score_block(self, user_index: Index) -> Floats:
+        """Score all items for a block of known users.
+
+        Args:
+            user_index: int64 [b].
+
+        Returns:
+            float32 [b, n_items], C order; the higher the better; NaN where the model cannot say.
+        """
+
+    def similarity_block(self, item_index: Index) -> Floats | None:  # noqa: ARG002 - the signature is the protocol
+        """Tell how alike all items are to some: float32 [b, n_items], or None if the model has no such notion."""
+        return None
+
+    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
+        """Tell how much each history item speaks for an item: float32 [n_history], and whether they add up to the score."""
+        similarity = self.similarity_block(np.array([item_index], dtype=np.int64))
+        return (
+            (similarity[0, history], False)
+            if similarity is not None
+            else (np.zeros(history.size, dtype=np.float32), False)
+        )
+
+    # What all models share.
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Learn from a data set, which stays as it is; returns the model itself."""
+        self.record = FitRecord()
+        self.fit_arrays(dataset)
+        self._catalogue = Catalogue.of(dataset)
+        return self
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the model knows about users and items.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+        """
+        if self._catalogue is None:
+            raise NotFittedError(f"{self.name} is not fitted yet; call fit(dataset), or load a model folder.")
+        return self._catalogue
+
+    def recommend(self, user_ids: Ids, k: int = 10, *, exclude_seen: bool = True) -> Ranked:
+        """Recommend up to `k` items to each user, best first.
+
+        Args:
+            user_ids: the caller's ids; one that is not known gets an empty list.
+            k: the longest list, > 0.
+            exclude_seen: leave out what the user met in the training data.
+
+        Raises:
+            IdTypeError: if the ids are of the other kind.
+        """
+        catalogue = self.catalogue
+        user_index = catalogue.users.index_of(user_ids)
+        known = np.flatnonzero(user_index != UNKNOWN)
+        best, scores = self.recommend_block(user_index[known], _checked_k(k), exclude_seen=exclude_seen)
+        return _ranked(catalogue.users, user_ids, catalogue.items, known, best, scores, ("user_id", "item_id"))
+
+    def recommend_block(self, user_index: Index, k: int, *, exclude_seen: bool = True) -> tuple[Index, Floats]:
+        """Recommend by dense index, as evaluation and serving ask.
+
+        Args:
+            user_index: int64 [n], all known.
+            k: > 0.
+
+        Returns:
+            Item positions int64 [n, k] with `NOTHING` (-1) behind the end of a short list, and scores float32 [n, k].
+        """
+        catalogue = self.catalogue
+        k = min(k, len(catalogue.items))
+        best = np.full((user_index.size, k), NOTHING, dtype=np.int64)
+        scores = np.full((user_index.size, k), np.nan, dtype=np.float32)
+        size = block_size(len(catalogue.items))
+        for start in range(0, user_index.size, size):
+            rows = user_index[start : start + size]
+            seen = catalogue.seen[rows] if exclude_seen else None
+            best[start : start + size], scores[start : start + size] = top_k(self.masked_scores(rows), k, seen)
+        return best, scores
+
+    def masked_scores(self, user_index: Index) -> Floats:
+        """Return `score_block` with NaN for items that nobody met, unless the model says it can score those."""
+        scores = self.score_block(user_index)
+        if not self.scores_cold_items and self._cold_items.size:
+            scores[:, self._cold_items] = np.nan
+        return scores
+
+    def score(self, user_ids: Ids, item_ids: Ids) -> Floats:
+        """Score every given item for every given user: float32 [n_users, n_items], NaN where the model cannot say.
+
+        Raises:
+            IdTypeError: if the ids are of the other kind.
+        """
+        user_index = self.catalogue.users.index_of(user_ids)
+        item_index = self.catalogue.items.index_of(item_ids)
+        answer = np.full((user_index.size, item_index.size), np.nan, dtype=np.float32)
+        users, items = np.flatnonzero(user_index != UNKNOWN), np.flatnonzero(item_index != UNKNOWN)
+        size = block_size(len(self.catalogue.items))
+        for start in range(0, users.size, size):
+            rows = users[start : start + size]
+            answer[np.ix_(rows, items)] = self.masked_scores(user_index[rows])[:, item_index[items]]
+        return answer
+
+    def similar_items(self, item_ids: Ids, k: int = 10) -> Ranked:
+        """List up to `k` items most like each given one, never the item itself; empty for an unknown id.
+
+        Raises:
+            IdTypeError: if the ids are of the other kind.
+        """
+        items = self.catalogue.items
+        item_index = items.index_of(item_ids)
+        known = np.flatnonzero(item_index != UNKNOWN)
+        k = min(_checked_k(k), len(items))
+        best = np.full((known.size, k), NOTHING, dtype=np.int64)
+        scores = np.full((known.size, k), np.nan, dtype=np.float32)
+        size = block_size(len(items))
+        for start in range(0, known.size, size):
+            rows = item_index[known[start : start + size]]
+            similarity = self.similarity_block(rows)
+            if similarity is None:
+                break
+            itself = csr_array(
+                (np.ones(rows.size, dtype=np.float32), rows, np.arange(rows.size + 1)), shape=similarity.shape
+            )
+            similarity[similarity == 0] = np.nan  # nothing in common is no similarity
+            best[start : start + size], scores[start : start + size] = top_k(similarity, k, itself)
+        return _ranked(items, item_ids, items, known, best, scores, ("item_id", "similar_item_id"))
+
+    def explain(self, user_id: str | int, item_id: str | int, n: int = 3) -> Explanation:
+        """Name up to `n` items of the user's history that spoke most for an item; none for an unknown user or item.
+
+        Raises:
+            IdTypeError: if an id is of the other kind.
+        """
+        catalogue = self.catalogue
+        [user], [item] = catalogue.users.index_of([user_id]), catalogue.items.index_of([item_id])  # type: ignore[arg-type]
+        if user == UNKNOWN or item == UNKNOWN:
+            return Explanation(catalogue.items.ids.clear(), np.empty(0, dtype=np.float32), exact=False)
+        history = catalogue.seen.indices[catalogue.seen.indptr[user] : catalogue.seen.indptr[user + 1]].astype(np.int64)
+        history = history[history != item]
+        amounts, exact = self.contributions(int(user), int(item), history)
+        order = np.argsort(-amounts, kind="stable")[:n]
+        order = order[amounts[order] > 0]
+        return Explanation(catalogue.items.ids_at(history[order]), amounts[order], exact)
+
+    def save(self, directory: Path | str, *, metrics: dict[str, Any] | None = None) -> None:
+        """Write the model folder: everything needed to answer, nothing that could run code.
+
+        Args:
+            directory: created or, if it is a model folder already, replaced in one step.
+            metrics: what an evaluation found, kept in `model.json`.
+
+        Raises:
+            DataError: if the folder cannot be written; what was there stays.
+        """
+        catalogue = self.catalogue
+        about = {
+            "model": self.name,
+            "config": self.config.model_dump(mode="json"),
+            "seed": self.seed,
+            "data_fingerprint": catalogue.fingerprint,
+            "n_users": len(catalogue.users),
+            "n_items": len(catalogue.items),
+            "n_interactions": int(catalogue.seen.nnz),
+            "metrics": metrics or {},
+            "curve": self.record.curve,
+            "notes": self.record.notes,
+            "versions": _versions(),
+        }
+        tables = {
+            "users": catalogue.user_table
+            if catalogue.user_table is not None
+            else catalogue.users.ids.to_frame("user_id"),
+            "items": catalogue.item_table
+            if catalogue.item_table is not None
+            else catalogue.items.ids.to_frame("item_id"),
+        }
+        if catalogue.labels is not None:
+            tables["labels"] = catalogue.labels
+        arrays = {"seen": catalogue.seen} | {name: getattr(self, name) for name in self.STATE}
+        model_folder.write(Path(directory), about, arrays, tables)
+
+    @classmethod
+    def load(cls, directory: Path | str) -> Self:
+        """Read a model folder that `save` wrote; `edgewise.models.load` finds the class by itself.
+
+        Raises:
+            ModelFolderError: if the folder is cut short, changed, of another version, or of another model.
+        """
+        about, arrays, tables = model_folder.read(Path(directory), model=cls.name, arrays=("seen", *cls.STATE))
+        model = cls(make(cls.Config, about["config"], where=f"config in {directory}"), seed=about["seed"])
+        model.record = FitRecord(about["curve"], about["notes"])
+        for name in cls.STATE:
+            setattr(model, name, arrays[name])
+        users, items = tables["users"], tables["items"]
+        model._catalogue = Catalogue(
+            IdMap(users["user_id"], "user"),
+            IdMap(items["item_id"], "item"),
+            arrays["seen"],  # type: ignore[arg-type]
+            users if users.width > 1 else None,
+            items if items.width > 1 else None,
+            tables.get("labels"),
+            about["data_fingerprint"],
+        )
+        return model
+
+    @cached_property
+    def _cold_items(self) -> Index:
+        return np.flatnonzero(self.catalogue.item_counts == 0)
+
+
+def _ranked(
+    queries_map: IdMap,
+    queries: Ids,
+    answers_map: IdMap,
+    known: Index,
+    best: Index,
+    scores: Floats,
+    names: tuple[str, str],
+) -> Ranked:
+    """Turn blocks of positions, with gaps at the end of short lists, into lists of ids."""
+    there = best != NOTHING
+    rows = np.broadcast_to(known[:, None], best.shape)[there]
+    series = (
+        queries if isinstance(queries, pl.Series) else pl.Series(names[0], list(queries), dtype=queries_map.ids.dtype)
+    )
+    return Ranked(
+        series.rename(names[0]), *names, rows, answers_map.ids_at(best[there]).rename(names[1]), scores[there]
+    )
+
+
+def _checked_k(k: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ConfigError(f"k = {k!r}: expected a whole number of at least 1.")
+    return int(k)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("edgewise", "numpy", "scipy", "polars", "numba", "torch", "implicit"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
