@@ -100,14 +100,14 @@ class Catalogue:
 
     Attributes:
         users, items: the ids on either side.
-        seen: float32 [n_users, n_items], what each user met.
+        strengths: float32 [n_users, n_items], the summed values of each pair's events, as in the data set.
         user_table, item_table, labels: as in the data set.
         fingerprint: the data set's.
     """
 
     users: IdMap
     items: IdMap
-    seen: csr_array
+    strengths: csr_array
     user_table: pl.DataFrame | None = None
     item_table: pl.DataFrame | None = None
     labels: pl.DataFrame | None = None
@@ -119,12 +119,18 @@ class Catalogue:
         return cls(
             dataset.users,
             dataset.items,
-            dataset.interactions,
+            dataset.strengths,
             dataset.user_table,
             dataset.item_table,
             dataset.labels,
             dataset.fingerprint,
         )
+
+    @cached_property
+    def seen(self) -> csr_array:
+        """What each user met: float32 [n_users, n_items] of ones, columns ascending in each row."""
+        ones = np.ones_like(self.strengths.data)
+        return csr_array((ones, self.strengths.indices, self.strengths.indptr), shape=self.strengths.shape)
 
     @cached_property
     def item_counts(self) -> Index:
@@ -367,7 +373,7 @@ class Recommender(ABC):
         }
         if catalogue.labels is not None:
             tables["labels"] = catalogue.labels
-        arrays = {"seen": catalogue.seen} | {name: getattr(self, name) for name in self.STATE}
+        arrays = {"strengths": catalogue.strengths} | {name: getattr(self, name) for name in self.STATE}
         model_folder.write(Path(directory), about, arrays, tables)
 
     @classmethod
@@ -377,7 +383,7 @@ class Recommender(ABC):
         Raises:
             ModelFolderError: if the folder is cut short, changed, of another version, or of another model.
         """
-        about, arrays, tables = model_folder.read(Path(directory), model=cls.name, arrays=("seen", *cls.STATE))
+        about, arrays, tables = model_folder.read(Path(directory), model=cls.name, arrays=("strengths", *cls.STATE))
         model = cls(make(cls.Config, about["config"], where=f"config in {directory}"), seed=about["seed"])
         model.record = FitRecord(about["curve"], about["notes"])
         for name in cls.STATE:
@@ -386,7 +392,7 @@ class Recommender(ABC):
         model._catalogue = Catalogue(
             IdMap(users["user_id"], "user"),
             IdMap(items["item_id"], "item"),
-            arrays["seen"],  # type: ignore[arg-type]
+            arrays["strengths"],
             users if users.width > 1 else None,
             items if items.width > 1 else None,
             tables.get("labels"),

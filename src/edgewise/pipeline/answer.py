@@ -1,0 +1,105 @@
+"""An answer for one user as people read it: titles, scores, and why."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from edgewise.data.ids import UNKNOWN
+from edgewise.pipeline.fallback import FALLBACK, popular_block
+from edgewise.pipeline.titles import titles_of
+from edgewise.ranking import NOTHING
+from edgewise.recommender import Recommender
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recommended item.
+
+    Attributes:
+        item_id: the caller's id. title: what to call it. score: the model's. rank: from 1.
+        reasons: titles of what the user met before that spoke most for it, the strongest first; empty where there is none.
+    """
+
+    item_id: str | int
+    title: str
+    score: float
+    rank: int
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Recommendations for one user.
+
+    Attributes:
+        user_id: as asked. source: the model's name, or "popular" where the fallback answered. note: why the fallback did.
+        items: best first.
+    """
+
+    user_id: str | int
+    source: str
+    note: str
+    items: tuple[Item, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return asdict(self)
+
+
+def answer(
+    model: Recommender, user_ids: pl.Series, k: int, *, exclude_seen: bool = True, n_reasons: int = 0, names: list[str] | None = None
+) -> list[Answer]:
+    """Recommend to users; whom the model cannot answer gets what is popular, and the answer says so.
+
+    Args:
+        model: fitted.
+        user_ids: of the model's own kind; a missing one stands for text that cannot be an id here.
+        k: the longest list, > 0.
+        exclude_seen: leave out what the user met in training.
+        n_reasons: how many reasons to give for each item.
+        names: how to call the users in the answers, where that differs from the ids (text that could not be an id).
+    """
+    catalogue = model.catalogue
+    named = names if names is not None else user_ids.to_list()
+    known = catalogue.users.index_of(user_ids)
+    lists = list(model.recommend(user_ids, k, exclude_seen=exclude_seen))
+    answers = []
+    for name, user_id, user_index, ranked in zip(named, user_ids.to_list(), known, lists, strict=True):
+        if ranked:
+            answers.append(_from_model(model, name, user_id, ranked, n_reasons))
+            continue
+        note = "the model does not know this user" if user_index == UNKNOWN else "the model has nothing to say about this user"
+        seen = catalogue.seen[[user_index]] if exclude_seen and user_index != UNKNOWN else None
+        best, scores = popular_block(catalogue, k, seen)
+        there = best[0] != NOTHING
+        ids = catalogue.items.ids_at(best[0][there])
+        answers.append(Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores[0][there].tolist(), [()] * len(ids))))
+    return answers
+
+
+def history_of(model: Recommender, user_id: str | int, n: int = 10) -> list[str]:
+    """Return titles of up to `n` items that a user met: the most liked first and, among equals, the rarest, which say most."""
+    catalogue = model.catalogue
+    [user] = catalogue.users.index_of([user_id])  # type: ignore[arg-type]
+    if user == UNKNOWN:
+        return []
+    row = slice(catalogue.strengths.indptr[user], catalogue.strengths.indptr[user + 1])
+    history = catalogue.strengths.indices[row].astype(np.int64)
+    order = np.lexsort((catalogue.item_counts[history], -catalogue.strengths.data[row]))[:n]
+    return titles_of(catalogue, catalogue.items.ids_at(history[order]))
+
+
+def _from_model(model: Recommender, name: Any, user_id: Any, ranked: list[tuple[Any, float]], n_reasons: int) -> Answer:
+    ids = pl.Series([item for item, _ in ranked], dtype=model.catalogue.items.ids.dtype)
+    reasons: list[tuple[str, ...]] = [()] * len(ids)
+    if n_reasons:
+        whys = [model.explain(user_id, item, n_reasons) for item in ids]
+        reasons = [tuple(titles_of(model.catalogue, why.item_ids)) for why in whys]
+    return Answer(name, model.name, "", _items(ids, titles_of(model.catalogue, ids), [score for _, score in ranked], reasons))
+
+
+def _items(ids: pl.Series, titles: list[str], scores: list[float], reasons: list[tuple[str, ...]]) -> tuple[Item, ...]:
+    rows = zip(ids.to_list(), titles, scores, reasons, strict=True)
+    return tuple(Item(item, title, float(score), rank, why) for rank, (item, title, score, why) in enumerate(rows, 1))
