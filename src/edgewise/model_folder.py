@@ -34,7 +34,13 @@ def is_model_folder(directory: Path) -> bool:
     return (directory / "model.json").is_file()
 
 
-def write(directory: Path, about: Mapping[str, Any], arrays: Arrays, tables: Mapping[str, pl.DataFrame]) -> None:
+def write(
+    directory: Path,
+    about: Mapping[str, Any],
+    arrays: Arrays,
+    tables: Mapping[str, pl.DataFrame],
+    texts: Mapping[str, str],
+) -> None:
     """Write a model folder in one step: whole under a temporary name, flushed, then renamed.
 
     Args:
@@ -42,6 +48,7 @@ def write(directory: Path, about: Mapping[str, Any], arrays: Arrays, tables: Map
         about: what goes into model.json beside format, time and checksums.
         arrays: arrays and CSR matrices by name.
         tables: "users", "items" and, optionally, "labels".
+        texts: further text files by name.
 
     Raises:
         DataError: if it cannot be written or `directory` is something else; what was there stays.
@@ -52,6 +59,8 @@ def write(directory: Path, about: Mapping[str, Any], arrays: Arrays, tables: Map
         save_file(_flat(arrays), folder / "arrays.safetensors")
         for name, table in tables.items():
             table.write_parquet(folder / f"{name}.parquet")
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
         files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
         created_at = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(folder / "model.json", {"format": FORMAT, "created_at": created_at, **about, "files": files})
@@ -131,7 +140,7 @@ def read(
             for name in ("users", "items", "labels")
             if f"{name}.parquet" in about["files"]
         }
-    except (SafetensorError, pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (SafetensorError, pl.exceptions.PolarsError, OSError, ValueError, KeyError) as error:
         raise ModelFolderError(
             f"{directory} cannot be read: {error}. Fit the model again or restore a copy."
         ) from error

@@ -7,7 +7,7 @@ that the model never saw. Ids, seen items, ranking, explanations and the model f
 
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +25,7 @@ from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
 from edgewise.errors import ConfigError, NotFittedError
 from edgewise.ranking import NOTHING, block_size, top_k
+from edgewise.search_space import Choice
 from edgewise.types import Floats, Ids, Index
 
 
@@ -171,6 +172,8 @@ class Recommender(ABC):
     needs: ClassVar[str] = "interactions"
     Config: ClassVar[type[Settings]]
     STATE: ClassVar[tuple[str, ...]]
+    SEARCH: ClassVar[Mapping[str, Choice]] = {}
+    """What a search over settings may vary, and within which bounds."""
     scores_cold_items: ClassVar[bool] = False
     """Whether an item that nobody met gets a score; where not, it is never recommended."""
 
@@ -205,6 +208,10 @@ class Recommender(ABC):
 
     def similarity_block(self, item_index: Index) -> Floats | None:  # noqa: ARG002 - the signature is the protocol
         """Tell how alike all items are to some: float32 [b, n_items], or None if the model has no such notion."""
+        return None
+
+    def item_vectors(self) -> Floats | None:
+        """Return the items' places in the model's space, float32 [n_items, d], or None if it has no such space."""
         return None
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
@@ -339,12 +346,13 @@ class Recommender(ABC):
         order = order[amounts[order] > 0]
         return Explanation(catalogue.items.ids_at(history[order]), amounts[order], exact)
 
-    def save(self, directory: Path | str, *, metrics: dict[str, Any] | None = None) -> None:
+    def save(self, directory: Path | str, *, metrics: dict[str, Any] | None = None, run_config: str = "") -> None:
         """Write the model folder: everything needed to answer, nothing that could run code.
 
         Args:
             directory: created or, if it is a model folder already, replaced in one step.
             metrics: what an evaluation found, kept in `model.json`.
+            run_config: the run's configuration as TOML, kept beside it as `run.toml`.
 
         Raises:
             DataError: if the folder cannot be written; what was there stays.
@@ -374,7 +382,7 @@ class Recommender(ABC):
         if catalogue.labels is not None:
             tables["labels"] = catalogue.labels
         arrays = {"strengths": catalogue.strengths} | {name: getattr(self, name) for name in self.STATE}
-        model_folder.write(Path(directory), about, arrays, tables)
+        model_folder.write(Path(directory), about, arrays, tables, {"run.toml": run_config} if run_config else {})
 
     @classmethod
     def load(cls, directory: Path | str) -> Self:

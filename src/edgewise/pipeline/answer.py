@@ -103,3 +103,34 @@ def _from_model(model: Recommender, name: Any, user_id: Any, ranked: list[tuple[
 def _items(ids: pl.Series, titles: list[str], scores: list[float], reasons: list[tuple[str, ...]]) -> tuple[Item, ...]:
     rows = zip(ids.to_list(), titles, scores, reasons, strict=True)
     return tuple(Item(item, title, float(score), rank, why) for rank, (item, title, score, why) in enumerate(rows, 1))
+
+
+def explain_pair(model: Recommender, user: str, item: str, n: int) -> dict[str, Any]:
+    """Tell why `item` would be recommended to `user`, both given as text.
+
+    Returns:
+        Plain JSON: user_id, item_id, title, source, score (None where the model cannot say), exact, reasons (item_id,
+        title, contribution) and text, one sentence.
+    """
+    catalogue = model.catalogue
+    user_ids, item_ids = catalogue.users.from_text([user]), catalogue.items.from_text([item])
+    known_user, known_item = (bool(side.index_of(ids)[0] != UNKNOWN) for side, ids in ((catalogue.users, user_ids), (catalogue.items, item_ids)))
+    found: dict[str, Any] = {"user_id": user, "item_id": item, "title": item, "source": model.name, "score": None, "exact": False, "reasons": []}
+    if not known_user or not known_item:
+        unknown = " and ".join(name for name, known in ((f"user {user!r}", known_user), (f"item {item!r}", known_item)) if not known)
+        return found | {"text": f"The model does not know {unknown}, so there is nothing to explain."}
+    title = titles_of(catalogue, item_ids)[0]
+    score = float(model.score(user_ids, item_ids)[0, 0])
+    why = model.explain(user_ids[0], item_ids[0], n)
+    reasons = [
+        {"item_id": other, "title": name, "contribution": float(amount)}
+        for other, name, amount in zip(why.item_ids, titles_of(catalogue, why.item_ids), why.contributions, strict=True)
+    ]
+    if reasons:
+        text = f"“{title}” suits user {user} because of what the user met before" + (
+            "; the contributions are shares of the score." if why.exact else "; the contributions tell how alike the items are."
+        )
+    else:
+        people = int(catalogue.item_counts[catalogue.items.index_of(item_ids)[0]])
+        text = f"Nothing that user {user} met speaks for “{title}”; {people} people met it."
+    return found | {"title": title, "score": None if np.isnan(score) else score, "exact": why.exact, "reasons": reasons, "text": text}

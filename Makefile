@@ -1,0 +1,56 @@
+# Two commands do all their own set-up: `make demo` and `make test`. Needs Python 3.11+ and pip; nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?=
+OUT ?= out
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint types layers bench soak clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+demo: $(VENV)/.demo  ## compare four models on real ratings (or on DATA=my.csv), recommend, write report and model to out/
+	$(BIN)/edgewise demo --out "$(OUT)" $(if $(DATA),--data "$(DATA)")
+
+test: $(VENV)/.all lint types layers  ## lint, types, import layers and the fast tests
+	$(BIN)/python -m pytest -n auto
+
+test-all: $(VENV)/.all lint types layers  ## the same, with the slow tests and those that open a browser
+	$(BIN)/python -m pytest -n auto -m ""
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: $(VENV)/.all
+	$(BIN)/mypy
+
+layers: $(VENV)/.all
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.all  ## the README's figures, beside peers in environments of their own (long; GOWALLA=folder with train and test)
+	$(BIN)/python benchmarks/run.py $(if $(GOWALLA),--gowalla "$(GOWALLA)")
+
+soak: $(VENV)/.all  ## kill writing commands at random moments, many times
+	$(BIN)/python tests/soak/kill_while_writing.py
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "edgewise needs Python 3.11 or newer; name one: make PYTHON=python3.12 demo"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
+	@echo "installing edgewise and what it needs into $(VENV) (once; a few minutes on a slow line)"
+	$(BIN)/python -m pip install --quiet -e '.[demo]'
+	@touch $@
+
+$(VENV)/.all: $(VENV)/bin/python pyproject.toml
+	@echo "installing edgewise, its extras and the test tools into $(VENV) (once)"
+	$(BIN)/python -m pip install --quiet -e '.[all]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,103 @@
+"""What the terminal shows: progress and notes on standard error, results on standard output."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from edgewise import telemetry
+from edgewise.files import write_json
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+TO_STDOUT = "-"
+"""The value of `--json` that means standard output."""
+
+
+class _ShownStep:
+    def __init__(self, progress: Progress, task: Any) -> None:
+        self.progress = progress
+        self.task = task
+
+    def advance(self, amount: float = 1, /, **figures: float) -> None:
+        """Move the bar and show the figures."""
+        text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        if text:
+            self.progress.update(self.task, advance=amount, figures=text)
+        else:
+            self.progress.advance(self.task, amount)
+
+
+class _Shown:
+    """A listener that draws progress bars, one below the other while nested."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    @contextlib.contextmanager
+    def step(self, label: str, total: float | None) -> Iterator[_ShownStep]:
+        """Draw a bar while the block runs; finished work leaves the screen."""
+        task = self.progress.add_task(label, total=total, figures="")
+        try:
+            yield _ShownStep(self.progress, task)
+        finally:
+            self.progress.remove_task(task)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bars."""
+        self.progress.console.print(text, style="dim", markup=False)
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool = False) -> Iterator[None]:
+    """Show the progress of everything inside the block; notes alone where standard error is no terminal."""
+    if quiet:
+        yield
+        return
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+    with bars, telemetry.listening(_Shown(bars)):
+        yield
+
+
+def table(title: str, columns: list[str], rows: list[list[str]], *, right: set[int] | None = None, caption: str | None = None) -> None:
+    """Print a table; the columns whose positions are in `right` are numbers."""
+    drawn = Table(title=title or None, caption=caption, title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False)
+    for position, name in enumerate(columns):
+        drawn.add_column(name, justify="right" if right and position in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*[_escaped(cell) for cell in row])
+    out.print(drawn)
+
+
+def say(text: str) -> None:
+    """Print a line of the result, as it is."""
+    out.print(text, markup=False)
+
+
+def emit_json(value: Any, target: str) -> None:
+    """Write JSON to a file, atomically, or to standard output."""
+    if target == TO_STDOUT:
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        write_json(Path(target), value)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("[", "\\[")

@@ -1,0 +1,197 @@
+"""`fit`, `evaluate`, `recommend`, `similar`, `explain`, `models`: one model at a time."""
+
+from typing import Annotated, Any
+
+import typer
+
+from edgewise.cli import options
+
+UserId = Annotated[str, typer.Option("--user", metavar="ID", help="The user's id, as in the log.")]
+ItemId = Annotated[str, typer.Option("--item", metavar="ID", help="The item's id, as in the log.")]
+
+
+def fit(
+    data: Annotated[str | None, typer.Option("--data", metavar="FILE", help="The log to learn from.")] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Which model; `edgewise models` lists them.")] = None,
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="The model folder to write.")] = "model",
+    items: options.Items = None,
+    users: options.Users = None,
+    social: options.Social = None,
+    format: options.Format = None,
+    set_: options.Set = None,
+    config: options.Config = None,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+) -> None:
+    """Fit one model on a log and write its folder."""
+    import time
+    from pathlib import Path
+
+    from edgewise.cli.console import emit_json, progress, say
+    from edgewise.data.read import check_usable
+    from edgewise.errors import ConfigError
+    from edgewise.models import build
+    from edgewise.run_config import read_config
+
+    data_section = {"path": data, "format": format, "items": items, "users": users, "social": social}
+    run = read_config(config, set_, data=data_section, model={"name": model})
+    if "name" not in run.model:
+        raise ConfigError("which model? Give --model NAME; `edgewise models` lists them.")
+    recommender = build(str(run.model["name"]), run.model_settings, seed=seed)
+    started = time.perf_counter()
+    with progress(quiet=bool(json)):
+        dataset = run.dataset()
+        check_usable(dataset)
+        recommender.fit(dataset)
+        recommender.save(Path(out), run_config=run.to_toml())
+    seconds = time.perf_counter() - started
+    result = {
+        "model": recommender.name, "out": out, "n_users": dataset.n_users, "n_items": dataset.n_items,
+        "n_interactions": int(dataset.interactions.nnz), "seconds": round(seconds, 2), "history": list(dataset.history),
+        "notes": recommender.record.notes,
+    }  # fmt: skip
+    if json:
+        emit_json(result, json)
+        return
+    for line in (*dataset.history, *recommender.record.notes):
+        say(f"  {line}")
+    say(f"{recommender.title}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.interactions.nnz:,} pairs, in {seconds:.1f} s")
+    say(f"written to {out}. Next: edgewise recommend {out} --user {dataset.users.ids[0]} -k 10")
+
+
+def evaluate(
+    directory: options.ModelFolder,
+    test: Annotated[str, typer.Option("--test", metavar="FILE", help="A log of what happened after training.")],
+    k: Annotated[str | None, typer.Option("--k", "-k", metavar="K[,K]", help="Cut-offs; the last is the main one.")] = None,
+    format: options.Format = None,
+    set_: options.Set = None,
+    config: options.Config = None,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+) -> None:
+    """Measure a fitted model on a test log, by full ranking."""
+    from edgewise.cli.console import emit_json, progress, say, table
+    from edgewise.compare.output import evaluation_json
+    from edgewise.evaluate.protocol import evaluate as evaluate_model
+    from edgewise.evaluate.significance import bootstrap_intervals
+    from edgewise.models import load
+    from edgewise.run_config import read_config
+
+    run = read_config(config, set_, data={"format": format}, evaluate={"k": cut_offs(k)})
+    model = load(directory)
+    with progress(quiet=bool(json)):
+        found = evaluate_model(model, run.read(test), k=run.evaluate.k)
+    intervals = bootstrap_intervals(found.per_user, seed=seed)
+    if json:
+        emit_json({"model": model.name, **evaluation_json(found, intervals)}, json)
+        return
+    rows = []
+    for metric, value in found.overall.items():
+        low, high = intervals.get(metric, (float("nan"), float("nan")))
+        rows.append([metric, f"{value:.4f}", f"{low:.4f} – {high:.4f}" if metric in intervals else ""])
+    table(f"{model.title} on {test}", ["metric", "mean", "95 % interval"], rows, right={1, 2})
+    say(f"{found.user_index.size:,} users, ranked over {len(model.catalogue.items):,} items in {found.evaluate_s:.1f} s")
+
+
+def recommend(
+    directory: options.ModelFolder,
+    user: Annotated[list[str], typer.Option("--user", metavar="ID", help="The user's id; can be repeated.")],
+    k: options.K = 10,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also list what the user has met.")] = False,  # noqa: FBT002 - a typer flag
+    reasons: Annotated[int, typer.Option("--reasons", min=0, help="How many reasons to give for each item.")] = 2,
+    json: options.Json = None,
+) -> None:
+    """List what to recommend to a user, and why; whom the model does not know gets what is popular, and is told so."""
+    from edgewise.cli.console import emit_json, say, table
+    from edgewise.models import load
+    from edgewise.pipeline.answer import answer, history_of
+
+    model = load(directory)
+    ids = model.catalogue.users.from_text(user)
+    answers = answer(model, ids, k, exclude_seen=not include_seen, n_reasons=reasons, names=user)
+    if json:
+        emit_json([given.to_json() for given in answers], json)
+        return
+    for given, user_id in zip(answers, ids, strict=True):
+        if history := (history_of(model, user_id, 5) if user_id is not None else []):
+            say(f"user {given.user_id} liked: {'; '.join(history)}")
+        source = f"by {given.source}" + (f": {given.note}" if given.note else "")
+        rows = [[str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}", "; ".join(item.reasons)] for item in given.items]
+        table(f"for user {given.user_id}, {source}", ["rank", "item", "title", "score", "because of"], rows, right={0, 3})
+
+
+def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, json: options.Json = None) -> None:
+    """List the items most like one."""
+    from edgewise.cli.console import emit_json, say, table
+    from edgewise.models import load
+    from edgewise.pipeline.titles import titles_of
+
+    model = load(directory)
+    frame = model.similar_items(model.catalogue.items.from_text([item]), k).to_frame()
+    titles = titles_of(model.catalogue, frame["similar_item_id"])
+    rows = [
+        {"item_id": other, "title": title, "score": score, "rank": rank}
+        for other, title, score, rank in zip(frame["similar_item_id"], titles, frame["score"], frame["rank"], strict=True)
+    ]
+    if json:
+        emit_json({"item_id": item, "source": model.name, "items": rows}, json)
+        return
+    if not rows:
+        say(f"{model.name} knows no item like {item!r}: it is not in the catalogue, nobody met it, or the model has no notion of likeness.")
+        return
+    printed = [[str(row["rank"]), str(row["item_id"]), row["title"], f"{row['score']:.4g}"] for row in rows]
+    table(f"like {item}, by {model.name}", ["rank", "item", "title", "similarity"], printed, right={0, 3})
+
+
+def explain(
+    directory: options.ModelFolder,
+    user: UserId,
+    item: ItemId,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many reasons.")] = 5,
+    json: options.Json = None,
+) -> None:
+    """Tell why an item would be recommended to a user: which of the user's items speak for it, and how much."""
+    from edgewise.cli.console import emit_json, say, table
+    from edgewise.models import load
+    from edgewise.pipeline.answer import explain_pair
+
+    found = explain_pair(load(directory), user, item, n)
+    if json:
+        emit_json(found, json)
+        return
+    say(found["text"])
+    rows = [[reason["title"], str(reason["item_id"]), f"{reason['contribution']:.4g}"] for reason in found["reasons"]]
+    if rows:
+        table("", ["because of", "item", "contribution"], rows, right={2})
+
+
+def models(json: options.Json = None) -> None:
+    """List the models: name, paper, what each needs, and its settings with their defaults."""
+    from edgewise.cli.console import emit_json, say, table
+    from edgewise.models import MODELS, model_class
+
+    found: list[dict[str, Any]] = []
+    for name in MODELS:
+        kind = model_class(name)
+        found.append({"name": name, "title": kind.title, "paper": kind.paper, "needs": kind.needs, "settings": kind.Config().model_dump(mode="json")})
+    if json:
+        emit_json(found, json)
+        return
+    table("", ["name", "what it is", "needs", "paper"], [[row["name"], row["title"], row["needs"], row["paper"]] for row in found])
+    say("settings of each, with defaults: edgewise models --json")
+
+
+def cut_offs(text: str | None) -> list[int] | None:
+    """Read "10,20".
+
+    Raises:
+        ConfigError: if a part is not a positive whole number.
+    """
+    from edgewise.errors import ConfigError
+
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(f"--k {text!r}: expected whole numbers of at least 1, such as --k 20 or --k 10,20.")
+    return sorted({int(part) for part in parts})

@@ -1,0 +1,84 @@
+"""Graphs of items (or of users) that share neighbours: who is like whom, the nearest few of each."""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from edgewise.errors import ConfigError
+from edgewise.graph.bipartite import transposed
+from edgewise.graph.normalise import checked_weights
+from edgewise.graph.products import top_quotients
+
+Similarity: TypeAlias = Literal["cosine", "jaccard", "dice", "tversky", "dot"]
+"""How alike two rows are; `top_neighbours` has the formulas."""
+
+
+def top_neighbours(
+    matrix: csr_array,
+    n_neighbours: int | None,
+    *,
+    similarity: Similarity = "cosine",
+    shrinkage: float = 0.0,
+    exponents: tuple[float, float] = (0.5, 0.5),
+    tversky: tuple[float, float] = (1.0, 1.0),
+) -> csr_array:
+    """Find the rows most like each row: R gives a graph of users, its transpose a graph of items.
+
+    With `c_ij` the dot product of rows i and j, `|i|` the length of row i, and `n_i` how many entries it has:
+
+    - cosine: `c_ij / (|i|^2p |j|^2q + shrinkage)` with `exponents = (p, q)`. (0.5, 0.5) is the cosine itself; (p, 1 - p) the
+      asymmetric cosine of Aiolli, "Efficient Top-N Recommendation for Very Large Scale Binary Rated Datasets", RecSys 2013;
+      a smaller q leaves popular neighbours more of their lead.
+    - jaccard: `c_ij / (n_i + n_j - c_ij + shrinkage)`; dice: `2 c_ij / (n_i + n_j + 2 shrinkage)`;
+      tversky: `c_ij / (c_ij + x (n_i - c_ij) + y (n_j - c_ij) + shrinkage)` with `tversky = (x, y)`.
+      These compare sets: `c_ij` counts shared entries, and weights are ignored.
+    - dot: `c_ij`.
+
+    Shrinkage (Bell and Koren, "Scalable Collaborative Filtering with Jointly Derived Neighborhood Interpolation Weights",
+    ICDM 2007) pulls the likeness of rows that share little towards zero.
+
+    Args:
+        matrix: [n, m], weights >= 0; not modified.
+        n_neighbours: the most to keep in a row, never the row itself, equal values to the lower index; None: all that share anything.
+        similarity: which formula.
+        shrinkage: >= 0, in the units of what it is added to; not for dot.
+
+    Returns:
+        float32 [n, n], columns ascending, values > 0; row i holds the neighbours of i. Not symmetric, even where likeness is.
+
+    Raises:
+        DataError: if a weight is negative or not a number.
+        ConfigError: if a setting is out of range or does not belong to the similarity.
+    """
+    _check_settings(similarity, n_neighbours, shrinkage, tversky)
+    weights = checked_weights(matrix)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    if similarity in ("cosine", "dot"):
+        lengths = np.bincount(rows, weights=weights**2, minlength=matrix.shape[0])  # |i|^2
+        p, q = exponents if similarity == "cosine" else (0.0, 0.0)
+        return top_quotients(
+            matrix, transposed(matrix), n_neighbours, lengths**p, lengths**q, skip_diagonal=True, shrinkage=shrinkage
+        )
+    x, y = {"jaccard": (1.0, 1.0), "dice": (0.5, 0.5), "tversky": tversky}[similarity]
+    sets = csr_array((np.ones_like(weights), matrix.indices, matrix.indptr), shape=matrix.shape)
+    counts = np.diff(matrix.indptr).astype(np.float64)
+    return top_quotients(
+        sets, transposed(sets), n_neighbours, counts, counts, skip_diagonal=True, shrinkage=shrinkage, set_weights=(x, y)
+    )
+
+
+def _check_settings(
+    similarity: str, n_neighbours: int | None, shrinkage: float, tversky: tuple[float, float]
+) -> None:
+    known = ("cosine", "jaccard", "dice", "tversky", "dot")
+    if similarity not in known:
+        raise ConfigError(f"similarity = {similarity!r}: expected one of {', '.join(known)}.")
+    if n_neighbours is not None and n_neighbours < 1:
+        raise ConfigError(f"n_neighbours = {n_neighbours}: expected at least 1, or None for all.")
+    if not shrinkage >= 0:
+        raise ConfigError(f"shrinkage = {shrinkage}: expected a number >= 0.")
+    if shrinkage and similarity == "dot":
+        raise ConfigError(f"shrinkage = {shrinkage} has no meaning for the plain dot product; use 0, or another similarity.")
+    if not min(tversky) >= 0:
+        raise ConfigError(f"tversky = {list(tversky)}: expected two numbers >= 0.")

@@ -1,0 +1,194 @@
+"""Products of sparse matrices that never exist whole: dense rows for scoring, or the best entries of each row."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from edgewise import telemetry
+from edgewise.errors import ConfigError, DataError
+from edgewise.types import Doubles, Floats
+
+_PIECE_BYTES = 32 << 20
+"""How much room the kept entries of one piece of rows may take before they are packed."""
+
+_PIECE_ROWS = 16_384
+"""The most rows in a piece, so that progress shows and Ctrl-C is heard."""
+
+
+def dense_product(rows: csr_array, matrix: csr_array) -> Floats:
+    """Multiply sparse rows by a sparse matrix into dense rows: how item-based models score histories.
+
+    A row of the result depends on nothing but its own row, to the last bit, whatever the number of threads.
+
+    Args:
+        rows: [b, n].
+        matrix: [n, m].
+
+    Returns:
+        float32 [b, m], C order.
+
+    Raises:
+        DataError: if the shapes do not fit.
+    """
+    _check_shapes(rows, matrix)
+    out = np.zeros((rows.shape[0], matrix.shape[1]), dtype=np.float32)
+    _dense_product(*_parts(rows), *_parts(matrix), out)
+    return out
+
+
+def top_products(left: csr_array, right: csr_array, n_top: int | None, *, skip_diagonal: bool = False) -> csr_array:
+    """Keep the `n_top` largest positive entries of each row of left @ right.
+
+    Memory: a dense row a thread, and what is kept. The result is the same whatever the number of threads.
+
+    Args:
+        left: [n, m]. right: [m, p]. Both with columns ascending or not; not modified.
+        n_top: how many to keep in a row, equal values to the lower column; None: all.
+        skip_diagonal: leave out entry (i, i), a node's likeness to itself.
+
+    Returns:
+        float32 [n, p], columns ascending, 32-bit column indices.
+
+    Raises:
+        DataError: if the shapes do not fit.
+        ConfigError: if `n_top` is below 1.
+    """
+    ones = np.ones(left.shape[0]), np.ones(right.shape[1])
+    return top_quotients(left, right, n_top, *ones, skip_diagonal=skip_diagonal)
+
+
+def top_quotients(
+    left: csr_array,
+    right: csr_array,
+    n_top: int | None,
+    row_size: Doubles,
+    column_size: Doubles,
+    *,
+    skip_diagonal: bool,
+    shrinkage: float = 0.0,
+    set_weights: tuple[float, float] | None = None,
+) -> csr_array:
+    """Keep the largest entries of each row of left @ right, each divided by a function of the sizes of its two ends.
+
+    With `c = (left @ right)[i, j]` and the sizes `a_i`, `b_j`, an entry is `c / (a_i b_j + shrinkage)` or, where
+    `set_weights = (x, y)` are given, `c / (c + x (a_i - c) + y (b_j - c) + shrinkage)`. Else as `top_products`.
+
+    Args:
+        left: [n, m]. right: [m, p].
+        row_size: float64 [n]. column_size: float64 [p].
+    """
+    _check_shapes(left, right)
+    n_rows, n_columns = left.shape[0], right.shape[1]
+    if n_top is not None and n_top < 1:
+        raise ConfigError(f"n_top = {n_top}: expected at least one neighbour a row, or None for all.")
+    width = n_columns if n_top is None else min(n_top, n_columns)
+    x, y = set_weights or (0.0, 0.0)
+    parts = (*_parts(left), *_parts(right))
+    counts, columns, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.float32)]
+    piece = max(1, min(_PIECE_ROWS, _PIECE_BYTES // (8 * max(1, width))))
+    with telemetry.step("neighbours", n_rows) as work:
+        for start in range(0, n_rows, piece):
+            stop = min(start + piece, n_rows)
+            size, kept_columns, kept_values = _top_quotients(
+                *parts, start, stop, width, row_size, column_size, shrinkage, set_weights is not None, x, y, skip_diagonal, numba.get_num_threads()
+            )  # fmt: skip
+            there = np.arange(width) < size[:, None]
+            counts.append(size)
+            columns.append(kept_columns[there])
+            values.append(kept_values[there])
+            work.advance(stop - start)
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    return csr_array((np.concatenate(values), np.concatenate(columns), indptr), shape=(n_rows, n_columns))
+
+
+def _check_shapes(left: csr_array, right: csr_array) -> None:
+    if left.shape[1] != right.shape[0]:
+        raise DataError(f"cannot multiply {list(left.shape)} by {list(right.shape)}: the inner sizes differ.")
+
+
+def _parts(matrix: csr_array) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]:
+    """Return a matrix as the kernels take it, so that each is compiled once."""
+    return (
+        matrix.indptr.astype(np.int64, copy=False),
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data.astype(np.float32, copy=False),
+    )
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _dense_product(indptr, indices, data, indptr_2, indices_2, data_2, out):  # type: ignore[no-untyped-def]
+    for row in numba.prange(out.shape[0]):
+        target = out[row]
+        for entry in range(indptr[row], indptr[row + 1]):
+            middle, weight = indices[entry], data[entry]
+            for other in range(indptr_2[middle], indptr_2[middle + 1]):
+                target[indices_2[other]] += weight * data_2[other]
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _top_quotients(  # type: ignore[no-untyped-def]
+    indptr, indices, data, indptr_2, indices_2, data_2, start, stop, width, row_size, column_size, shrinkage, of_sets, x, y, skip_diagonal, n_workers
+):  # fmt: skip
+    """Gustavson's row-wise product with one dense accumulator a worker; rows are dealt out like cards, to even the load."""
+    n_columns = column_size.size
+    size = np.zeros(stop - start, dtype=np.int64)
+    kept_columns = np.empty((stop - start, width), dtype=np.int32)
+    kept_values = np.empty((stop - start, width), dtype=np.float32)
+    for worker in numba.prange(n_workers):
+        total = np.zeros(n_columns, dtype=np.float32)
+        last_row = np.full(n_columns, -1, dtype=np.int32)  # which row an entry of `total` belongs to
+        touched = np.empty(n_columns, dtype=np.int32)
+        value = np.empty(n_columns, dtype=np.float32)
+        for place in range(worker, stop - start, n_workers):
+            row = start + place
+            n_touched = 0
+            for entry in range(indptr[row], indptr[row + 1]):
+                middle, weight = indices[entry], data[entry]
+                for other in range(indptr_2[middle], indptr_2[middle + 1]):
+                    column = indices_2[other]
+                    if last_row[column] == place:
+                        total[column] += weight * data_2[other]
+                    else:
+                        last_row[column] = place
+                        total[column] = weight * data_2[other]
+                        touched[n_touched] = column
+                        n_touched += 1
+            n_found = 0
+            for position in range(n_touched):
+                column = touched[position]
+                shared = np.float64(total[column])
+                if of_sets:
+                    below = shared + x * (row_size[row] - shared) + y * (column_size[column] - shared) + shrinkage
+                else:
+                    below = row_size[row] * column_size[column] + shrinkage
+                if shared > 0 and below > 0 and not (skip_diagonal and column == row):
+                    touched[n_found] = column
+                    value[n_found] = shared / below
+                    n_found += 1
+            size[place] = _keep_largest(value[:n_found], touched[:n_found], kept_values[place], kept_columns[place])
+    return size, kept_columns, kept_values
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep_largest(value, column, kept_value, kept_column):  # type: ignore[no-untyped-def]
+    """Copy the largest values that fit, equal ones by lower column, in ascending order of columns; return how many."""
+    width = kept_column.size
+    order = np.argsort(column)
+    if value.size <= width:
+        for place in range(value.size):
+            kept_value[place], kept_column[place] = value[order[place]], column[order[place]]
+        return value.size
+    threshold = np.partition(value, value.size - width)[value.size - width]
+    free_for_ties = width - np.sum(value > threshold)
+    n_kept = 0
+    for position in order:
+        if value[position] < threshold:
+            continue
+        if value[position] == threshold:
+            if free_for_ties == 0:
+                continue
+            free_for_ties -= 1
+        kept_value[n_kept], kept_column[n_kept] = value[position], column[position]
+        n_kept += 1
+    return n_kept

@@ -1,0 +1,107 @@
+"""A run's configuration: one TOML file, a class for each section, `--set` on top, and what ran written down again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from edgewise.config import Settings, make, override, read_toml
+from edgewise.data import Dataset
+from edgewise.data.clean import CleanConfig
+from edgewise.data.columns import Columns
+from edgewise.data.split import SplitConfig
+from edgewise.errors import ConfigError
+
+
+class DataConfig(Columns):
+    """[data]: the files, and the columns whose names are not the usual ones."""
+
+    path: str | None = None
+    format: str | None = None
+    items: str | None = None
+    users: str | None = None
+    social: str | None = None
+
+
+class EvaluateConfig(Settings):
+    """[evaluate]: the cut-offs of the metrics; the last is the main one."""
+
+    k: tuple[PositiveInt, ...] = (10, 20)
+
+
+class TuneConfig(Settings):
+    """[tune]: the small random search of `compare --tune-quick`."""
+
+    n_trials: PositiveInt = 8  # the defaults and seven draws: most of the gain of a long search at the price of eight fits
+    budget_s: PositiveFloat = 60.0
+
+
+class RunConfig(Settings):
+    """Everything that a run can be told. `[model]` holds `name` and the model's own settings."""
+
+    data: DataConfig = DataConfig()
+    clean: CleanConfig = CleanConfig()
+    split: SplitConfig = SplitConfig()
+    model: dict[str, Any] = Field(default_factory=dict)
+    evaluate: EvaluateConfig = EvaluateConfig()
+    tune: TuneConfig = TuneConfig()
+
+    def dataset(self) -> Dataset:
+        """Read and clean the log that `[data] path` names.
+
+        Raises:
+            ConfigError: if none is named.
+            DataError: if it cannot be used.
+        """
+        if self.data.path is None:
+            raise ConfigError("no data: name a log with --data FILE, or path = \"…\" in [data].")
+        return self.read(self.data.path)
+
+    def read(self, path: str) -> Dataset:
+        """Read another log in the same way, with the same tables beside it."""
+        data = self.data
+        columns = Columns(**{name: getattr(data, name) for name in Columns.model_fields})
+        return Dataset.from_file(
+            path, format=data.format, columns=columns, items=data.items, users=data.users, social=data.social, clean=self.clean
+        )
+
+    @property
+    def model_settings(self) -> dict[str, Any]:
+        """The model's own settings, without its name."""
+        return {key: value for key, value in self.model.items() if key != "name"}
+
+    def to_toml(self) -> str:
+        """Return the configuration as TOML that `read_config` takes back; settings without a value are left out."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def read_config(path: str | None, assignments: Sequence[str] | None, **sections: dict[str, Any]) -> RunConfig:
+    """Put a configuration together: the file, then the options given by name, then `--set`.
+
+    Args:
+        path: a TOML file, or None.
+        assignments: `section.key=value`; a bare `key=value` is a setting of the model.
+        sections: section to keys and values from other options; None values are left to the file.
+
+    Raises:
+        ConfigError: naming every section and key that is wrong.
+    """
+    values = read_toml(Path(path)) if path else {}
+    for section, given in sections.items():
+        known = values.setdefault(section, {})
+        if not isinstance(known, dict):
+            raise ConfigError(f"{path}: [{section}] is not a section but {known!r}.")
+        known.update({key: value for key, value in given.items() if value is not None})
+    values = override(values, assignments or [], default_section="model")
+    unknown = [section for section in values if section not in RunConfig.model_fields]
+    if unknown:
+        raise ConfigError(f"unknown section [{unknown[0]}]; there are {', '.join(f'[{name}]' for name in RunConfig.model_fields)}.")
+    return make(RunConfig, values, where=path or "settings")
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
