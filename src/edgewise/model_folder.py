@@ -96,6 +96,8 @@ def read_about(directory: Path) -> dict[str, Any]:
         "model": str,
         "config": dict,
         "seed": int,
+        "n_users": int,
+        "n_items": int,
         "data_fingerprint": str,
         "metrics": dict,
         "curve": list,
@@ -144,6 +146,9 @@ def read(
         raise ModelFolderError(
             f"{directory} cannot be read: {error}. Fit the model again or restore a copy."
         ) from error
+    columns = {"users": "user_id", "items": "item_id"}
+    if any(name in tables and column not in tables[name].columns for name, column in columns.items()):
+        raise ModelFolderError(f"{directory}: a table has no column of ids. Fit the model again or restore a copy.")
     missing = [name for name in arrays if name not in found] + [
         name for name in ("users", "items") if name not in tables
     ]

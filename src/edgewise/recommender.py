@@ -23,7 +23,7 @@ from edgewise import model_folder
 from edgewise.config import Settings, make
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
-from edgewise.errors import ConfigError, NotFittedError
+from edgewise.errors import ConfigError, ModelFolderError, NotFittedError
 from edgewise.ranking import NOTHING, block_size, top_k
 from edgewise.search_space import Choice
 from edgewise.types import Floats, Ids, Index
@@ -406,7 +406,24 @@ class Recommender(ABC):
             tables.get("labels"),
             about["data_fingerprint"],
         )
+        model._check_fit(directory, about)
         return model
+
+    def _check_fit(self, directory: Path | str, about: dict[str, Any]) -> None:
+        """Refuse a folder whose parts are whole but not of one model: sizes must agree, and one answer must be possible."""
+        catalogue = self.catalogue
+        shape = (about["n_users"], about["n_items"])
+        if catalogue.strengths.shape != shape or (len(catalogue.users), len(catalogue.items)) != shape:
+            raise ModelFolderError(
+                f"{directory}: model.json says {shape[0]} users and {shape[1]} items, the tables have {len(catalogue.users)} and "
+                f"{len(catalogue.items)}, the matrix {catalogue.strengths.shape}. Fit the model again or restore a copy."
+            )
+        try:
+            answered = self.score_block(np.zeros(1, dtype=np.int64)).shape
+        except (IndexError, ValueError, TypeError, AttributeError) as error:
+            raise ModelFolderError(f"{directory}: its arrays do not fit together ({error}). Fit the model again.") from error
+        if answered != (1, shape[1]):
+            raise ModelFolderError(f"{directory}: its arrays do not fit together (scores of shape {answered}). Fit the model again.")
 
     @cached_property
     def _cold_items(self) -> Index:

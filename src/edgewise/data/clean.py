@@ -74,14 +74,15 @@ class CleanStep:
         return self.before - self.after
 
     def line(self) -> str:
-        """Say it in a sentence."""
+        """Say it in a sentence or two."""
         if not self.dropped and not self.filled:
-            return f"No rows {self.found} ([clean] {self.setting})."
+            return f"Found no rows {self.found} ([clean] {self.setting})."
         number = self.dropped or self.filled
-        verb = {"exact_repeats": "merged", "repeated_pairs": "merged"}.get(self.name, "dropped")
-        done = verb if self.dropped else "filled in"
-        rows = f"{number:,} of {self.before:,} rows ({share(number, self.before)}) {self.found}"
-        return f"{rows} {'was' if number == 1 else 'were'} {done} ([clean] {self.setting}); first: {self.example}."
+        done = (
+            "Filled in" if self.filled else "Merged" if self.name in ("exact_repeats", "repeated_pairs") else "Dropped"
+        )
+        of = f"{number:,} of {self.before:,} rows ({share(number, self.before)})"
+        return f"{done} {of} {self.found} ([clean] {self.setting}). First: {self.example}."
 
 
 @dataclass(frozen=True)
@@ -146,40 +147,44 @@ class _Work:
 
     def __init__(self, frame: pl.DataFrame, config: CleanConfig) -> None:
         self.frame = frame
+        self.given = frame.height
         self.config = config
         self.steps: list[CleanStep] = []
 
     def has(self, column: str) -> bool:
         return column in self.frame.columns
 
-    def apply(self, name: str, bad: pl.Expr | pl.Series, found: str, *, hint: str = "", detail: str = "") -> None:
+    def apply(self, name: str, bad: pl.Expr | pl.Series, found: str, *, hint: str = "", setting: str = "") -> None:
         """Do to the rows in `bad` what the setting `name` says: drop them, or raise.
 
         Args:
-            name: the setting; "raise" as its value raises at the first such row.
+            name: the setting; with the value "raise" it raises at the first such row.
             bad: Boolean; null counts as no.
             found: what these rows are, as in "12 rows FOUND were dropped".
             hint: what to do, added where it raises or leaves nothing.
-            detail: what to say of the first one, where its row alone does not tell.
+            setting: how to show the setting, where its name and value are not all.
         """
         rule = getattr(self.config, name)
+        setting = setting or _setting(name, rule)
         mask = bad if isinstance(bad, pl.Series) else self.frame.select(bad.fill_null(value=False)).to_series()
         number = int(mask.sum())
         if number == 0:
-            self._record(name, found, self.frame, "")
+            self._record(name, setting, found, self.frame, "")
             return
-        first = self.frame.row(int(mask.arg_max() or 0), named=True)
-        example = _shown(first) + detail
+        example = _shown(self.frame.row(int(mask.arg_max() or 0), named=True))
         if rule == "raise":
-            rows = "1 row" if number == 1 else f"{number:,} rows"
-            raise DataError(f"{example}: {rows} {found}. {hint or f"Set [clean] {name} = 'drop' to leave them out."}")
+            hint = hint or f"Set [clean] {name} = 'drop' to leave them out."
+            raise DataError(f"{example}: {_count(number, 'row')} {found}. {hint}")
         left = self.frame.filter(~mask)
         if left.is_empty():
-            raise DataError(
-                f"cleaning left nothing: the last {number:,} of {self.steps[0].before if self.steps else number:,} rows are "
-                f"{found} ([clean] {_setting(name, rule)}), such as {example}. {hint or 'Loosen or unset it.'}"
+            gone = (
+                f"all {number:,} rows" if number == self.given else f"the last {number:,} of {self.given:,} rows, those"
             )
-        self._record(name, found, left, example)
+            raise DataError(
+                f"cleaning left nothing: [clean] {setting} took away {gone} {found}, such as {example}. "
+                f"{hint or 'Loosen or unset it.'}"
+            )
+        self._record(name, setting, found, left, example)
 
     def fill(self, name: str, column: str, value: Any, found: str, setting: str) -> None:
         """Put `value` where `column` is null."""
@@ -195,10 +200,9 @@ class _Work:
     def merge(self, name: str, left: pl.DataFrame, found: str, first: int) -> None:
         """Take `left` for the rows, `first` being the position of the first row that went into another."""
         example = _shown(self.frame.row(first, named=True)) if left.height < self.frame.height else ""
-        self._record(name, found, left, example)
+        self._record(name, _setting(name, getattr(self.config, name)), found, left, example)
 
-    def _record(self, name: str, found: str, left: pl.DataFrame, example: str) -> None:
-        setting = _setting(name, getattr(self.config, name))
+    def _record(self, name: str, setting: str, found: str, left: pl.DataFrame, example: str) -> None:
         self.steps.append(CleanStep(name, setting, found, self.frame.height, left.height, 0, example))
         self.frame = left
 
@@ -211,9 +215,9 @@ def _usable_rows(work: _Work, now: int) -> None:
     blank = [pl.col(name).is_null() | _blank(work.frame[name].dtype, name) for name in ("user_id", "item_id")]
     work.apply("missing", blank[0] | blank[1], "without a user id or an item id")
     if work.has("type"):
-        if work.frame["type"].dtype != pl.String:
+        if work.frame["type"].null_count():
             work.frame = work.frame.with_columns(pl.col("type").cast(pl.String))
-        work.fill("type", "type", DEFAULT_TYPE, "without a type", f"events without a type become '{DEFAULT_TYPE}'")
+            work.fill("type", "type", DEFAULT_TYPE, "without a type", f"events without a type become '{DEFAULT_TYPE}'")
         if work.config.types is not None:
             _wanted_types(work, work.config.types)
     if work.has("timestamp"):
@@ -228,7 +232,7 @@ def _usable_rows(work: _Work, now: int) -> None:
 
 
 def _wanted_types(work: _Work, types: tuple[str, ...]) -> None:
-    there = work.frame["type"].unique().sort().to_list()
+    there = work.frame["type"].unique().cast(pl.String).sort().to_list()
     if absent := [name for name in types if name not in there]:
         raise DataError(
             f"[clean] types names {', '.join(map(repr, absent))}, which the log does not have; it has {', '.join(map(repr, there))}."
@@ -295,15 +299,20 @@ def _outliers(work: _Work) -> None:
         return
     value = pl.col("value")
     if config.outliers == "quantile":
-        limit, words = value.quantile(config.outlier_quantile), f"the {config.outlier_quantile:g} quantile"
+        limit, rule = value.quantile(config.outlier_quantile), f"outlier_quantile = {config.outlier_quantile}"
     else:
         # Where the middle half is one and the same value, the rule would drop all that is above it: then it says nothing.
         width = value.quantile(0.75) - value.quantile(0.25)
         limit = pl.when(width > 0).then(value.quantile(0.75) + config.outlier_iqr * width).otherwise(float("inf"))
-        words = f"{config.outlier_iqr:g} times the middle half above it"
+        rule = f"outlier_iqr = {config.outlier_iqr}"
+    setting = f"outliers = '{config.outliers}', {rule}"
     if work.has("type"):
-        limit, words = limit.over("type"), f"{words}, for their type"
-    work.apply("outliers", value > limit, f"with a value beyond {words}")
+        work.apply(
+            "outliers", value > limit.over("type"), "with a value far above others of their type", setting=setting
+        )
+    else:
+        highest = _number(work.frame.select(limit).item())
+        work.apply("outliers", value > limit, f"with a value above {highest}, far from the others", setting=setting)
 
 
 def _inhuman_users(work: _Work) -> None:
@@ -358,11 +367,14 @@ def _core(work: _Work) -> None:
     users, items = (_codes(work.frame[name]) for name in ("user_id", "item_id"))
     keep, rounds = k_core(users, items, least_user, least_item)
     name = "min_user_interactions" if least_user > 1 else "min_item_interactions"
-    other = f", min_item_interactions = {least_item}" if least_user > 1 and least_item > 1 else ""
-    found = f"of users with fewer than {least_user} items or items with fewer than {least_item} users"
-    work.apply(
-        name, pl.Series(~keep), found + (f", after {rounds} rounds" if rounds > 1 else ""), hint=f"Lower it{other}."
-    )
+    few = []
+    if least_user > 1:
+        few.append(f"users with fewer than {least_user} items")
+    if least_item > 1:
+        few.append(f"items with fewer than {least_item} users")
+    found = f"of {' or '.join(few)}" + (f", in {rounds} rounds until none was left" if rounds > 1 else "")
+    setting = f"min_user_interactions = {least_user}, min_item_interactions = {least_item}"
+    work.apply(name, pl.Series(~keep), found, hint="Lower these numbers.", setting=setting)
 
 
 def k_core(users: Index, items: Index, least_user: int, least_item: int) -> tuple[Bools, int]:

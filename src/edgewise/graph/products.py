@@ -174,17 +174,17 @@ def _top_quotients(  # type: ignore[no-untyped-def]
 def _keep_largest(value, column, kept_value, kept_column):  # type: ignore[no-untyped-def]
     """Copy the largest values that fit, equal ones by lower column, in ascending order of columns; return how many."""
     width = kept_column.size
-    order = np.argsort(column)
-    if value.size <= width:
-        for place in range(value.size):
-            kept_value[place], kept_column[place] = value[order[place]], column[order[place]]
-        return value.size
-    threshold = np.partition(value, value.size - width)[value.size - width]
-    free_for_ties = width - np.sum(value > threshold)
+    n_candidates, threshold, free_for_ties = value.size, np.float32(-1), 0
+    if value.size > width:
+        threshold = np.partition(value, value.size - width)[value.size - width]
+        n_candidates, free_for_ties = 0, width
+        for position in range(value.size):
+            if value[position] >= threshold:
+                free_for_ties -= value[position] > threshold
+                value[n_candidates], column[n_candidates] = value[position], column[position]
+                n_candidates += 1
     n_kept = 0
-    for position in order:
-        if value[position] < threshold:
-            continue
+    for position in np.argsort(column[:n_candidates]):
         if value[position] == threshold:
             if free_for_ties == 0:
                 continue
