@@ -281,13 +281,17 @@ def _exact_repeats(work: _Work) -> None:
 def _repeats(frame: pl.DataFrame) -> Index:
     """Return the positions of the rows that are equal to an earlier one, ascending.
 
-    Counting distinct hashes is many times faster than comparing rows, and most logs have no repeats; only rows that
-    share a hash are compared in full.
+    Equal rows have equal hashes, and in a log in time order they are among rows of one time; so the comparison in
+    full, many times slower, is left to the few rows that this makes suspect.
     """
-    hashes = frame.hash_rows()
-    if hashes.n_unique() == frame.height:
+    suspects = frame.with_row_index("position")
+    if "timestamp" in frame.columns and frame["timestamp"].is_sorted():
+        time = pl.col("timestamp")
+        suspects = suspects.filter((time == time.shift(1)) | (time == time.shift(-1)))
+    hashes = suspects.drop("position").hash_rows()
+    if hashes.n_unique() == suspects.height:
         return np.empty(0, dtype=np.int64)
-    suspects = frame.with_row_index("position").filter(hashes.is_duplicated())
+    suspects = suspects.filter(hashes.is_duplicated())
     distinct = suspects.unique(subset=frame.columns, keep="first", maintain_order=True)["position"]
     return np.setdiff1d(suspects["position"].to_numpy(), distinct.to_numpy(), assume_unique=True).astype(np.int64)
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from edgewise.data.ids import IdMap, as_id_series, encode
 from edgewise.errors import DataError
-from edgewise.types import Index
+from edgewise.types import Bools, Index
 
 if TYPE_CHECKING:
     from edgewise.data.clean import CleanConfig
@@ -249,33 +249,64 @@ class Dataset:
         )
 
     def subset(self, keep: pl.Series, *, note: str | None = None) -> "Dataset":
-        """Return the data set of some of the events, with the ids that these and the tables have.
+        """Return the data set of some of the events, with the ids that these, the tables and the friends have.
+
+        A row without any attribute says nothing about its id, so it alone does not keep the id: a training set does not
+        learn from the table which users and items the test events have. A table of ids alone keeps them all.
 
         Args:
             keep: Boolean, one an event.
             note: a line to add to `history`.
+
+        Raises:
+            DataError: if no event is kept.
         """
-        history = self.history if note is None else (*self.history, note)
-        social = self.social
-        if social is not None:
-            social = social.select(
-                self.users.ids_at(social["user_index"].to_numpy()).alias("user_id"),
-                self.users.ids_at(social["friend_index"].to_numpy()).alias("friend_id"),
-                pl.exclude("user_index", "friend_index"),
-            )
-        frame = self.to_frame().filter(keep)
-        return Dataset.from_events(
-            frame,
-            user_table=self.user_table,
-            item_table=self.item_table,
-            social=social,
+        events = self.events.filter(keep)
+        if events.is_empty():
+            raise DataError("no interactions are left; a data set needs at least one row with a user and an item.")
+        befriended = [] if self.social is None else [self.social["user_index"], self.social["friend_index"]]
+        users = _known(self.users, [events["user_index"], *befriended], self.user_table)
+        items = _known(self.items, [events["item_index"]], self.item_table)
+        return Dataset(
+            users=_kept_ids(self.users, users),
+            items=_kept_ids(self.items, items),
+            events=_recoded(events, {"user_index": users, "item_index": items}),
+            user_table=None if self.user_table is None else self.user_table.filter(pl.Series(users)),
+            item_table=None if self.item_table is None else self.item_table.filter(pl.Series(items)),
+            social=None if self.social is None else _recoded(self.social, {"user_index": users, "friend_index": users}),
             labels=self.labels,
-            history=history,
+            history=self.history if note is None else (*self.history, note),
         )
 
     def with_history(self, *lines: str) -> "Dataset":
         """Return the same data set with lines added to its history."""
         return replace(self, history=(*self.history, *lines))
+
+
+def _known(id_map: IdMap, positions: list[pl.Series], table: pl.DataFrame | None) -> Bools:
+    """Which ids some column of positions names, or the table describes: bool [n_ids]."""
+    known = np.zeros(len(id_map), dtype=np.bool_)
+    for column in positions:
+        known[column.to_numpy()] = True
+    if table is not None and table.width == 1:
+        known[:] = True
+    elif table is not None:
+        known |= table.select(~pl.all_horizontal(pl.nth(range(1, table.width)).is_null())).to_series().to_numpy()
+    return known
+
+
+def _kept_ids(id_map: IdMap, known: Bools) -> IdMap:
+    return id_map if known.all() else IdMap(id_map.ids.filter(pl.Series(known)), id_map.kind)
+
+
+def _recoded(frame: pl.DataFrame, kept: dict[str, Bools]) -> pl.DataFrame:
+    """Give columns of positions the positions that are left once only the kept ids are counted."""
+    columns = [
+        pl.Series(name, (np.cumsum(known, dtype=np.int32) - 1)[frame[name].to_numpy()])
+        for name, known in kept.items()
+        if not known.all()
+    ]
+    return frame.with_columns(columns)
 
 
 def _csr(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> csr_array:

@@ -39,13 +39,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "没有证据表明 <b>{winner}</b> 在 {data} 上优于 {other}{popularity}。",
     ),
     "headline.simple": (
-        "A simple method wins on {data}: <b>{winner}</b> is {lead} better than {other}, the best graph model{popularity}.",
-        "在 {data} 上胜出的是简单方法：<b>{winner}</b> 比最好的图模型 {other} 高 {lead}{popularity}。",
+        "A simple method wins on {data}: <b>{winner}</b> is {lead} better than {other}, the best {kind}{popularity}.",
+        "在 {data} 上胜出的是简单方法：<b>{winner}</b> 比最好的{kind} {other} 高 {lead}{popularity}。",
     ),
     "headline.simple_tie": (
-        "No evidence that graphs help on {data}: <b>{winner}</b>, a simple method, does at least as well as {other}{popularity}.",
-        "没有证据表明图模型在 {data} 上更好：简单方法 <b>{winner}</b> 至少不逊于 {other}{popularity}。",
+        "No evidence that any {kind} beats a simple method on {data}: <b>{winner}</b> does at least as well as {other}{popularity}.",
+        "没有证据表明有{kind}在 {data} 上胜过简单方法：<b>{winner}</b> 至少不逊于 {other}{popularity}。",
     ),
+    "kind.items": ("graph model", "图模型"),
+    "kind.other": ("newer model", "新模型"),
     "headline.second": (
         "<b>{winner}</b> recommends best on {data}: {lead} better than {other}, the next best{popularity}.",
         "在 {data} 上，<b>{winner}</b> 推荐得最好：比第二名 {other} 高 {lead}{popularity}。",
@@ -77,8 +79,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "就这些数据而言，{names} 与 {winner} 分不出高下。",
     ),
     "evidence.simple": (
-        "{winner} is itself a simple method: no graph model did better.",
-        "{winner} 本身就是简单方法：没有图模型胜过它。",
+        "{winner} is itself a simple method: no {kind} did better.",
+        "{winner} 本身就是简单方法：没有{kind}胜过它。",
     ),
     "evidence.failed": ("{n} of {all} models could not take part.", "{all} 个模型中有 {n} 个未能参加。"),
     "names.two": ("{a} and {b}", "{a} 与 {b}"),

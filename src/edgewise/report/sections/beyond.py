@@ -1,0 +1,78 @@
+"""Beyond accuracy: coverage, inequality, novelty, popularity bias and diversity of the lists, in plain words."""
+
+import math
+
+from edgewise.evaluate.result import ModelResult
+from edgewise.report import figures
+from edgewise.report.findings import Findings
+from edgewise.report.html import Both, Markup, tag
+from edgewise.report.layout import Section, scrolling
+from edgewise.report.sections.models import key_mark
+from edgewise.report.texts import known, metric_base, metric_title, say
+
+MEASURES = ("coverage", "gini", "novelty", "popularity", "diversity")
+"""Measures that we can explain, in order of appearance."""
+
+BETTER = {"coverage": "higher", "novelty": "higher", "diversity": "higher", "gini": "lower", "popularity": "lower"}
+"""Which way makes lists more varied or more even; not by itself better."""
+
+
+def beyond_section(findings: Findings) -> Section | None:
+    """Draw the measures of whole lists as bars, a row a model; None where there are none."""
+    measures = _measures(findings)
+    if not measures:
+        return None
+    columns = [tag("th", _heading(name), scope="col") for name in measures]
+    head = tag("tr", tag("th", say("models.model"), scope="col", class_="model"), columns)
+    largest = {name: max((abs(v) for m in findings.ranked if math.isfinite(v := findings.value(m, name))), default=0.0) for name in measures}
+    rows = [_row(findings, model, largest) for model in findings.ranked]
+    table = tag("table", tag("thead", head), tag("tbody", rows), class_="beyond")
+    return Section("beyond", say("beyond.title"), say("beyond.nav"), _lede(findings, measures), scrolling(table, say("beyond.table")))
+
+
+def _measures(findings: Findings) -> list[str]:
+    """Return the measures at the main cut-off: those we know, then those of whole lists that we do not."""
+    cutoff = findings.metric.partition("@")[2]
+    found: dict[str, None] = {}
+    for model in findings.ranked:
+        evaluation = model.evaluation
+        if evaluation is None:
+            continue
+        for name in evaluation.overall:
+            listed = metric_base(name) in MEASURES or name not in evaluation.per_user
+            if listed and name.partition("@")[2] in (cutoff, "") and not known(f"metric.{metric_base(name)}") | (metric_base(name) in MEASURES):
+                found[name] = None
+            elif metric_base(name) in MEASURES and name.partition("@")[2] in (cutoff, ""):
+                found[name] = None
+    finite = [name for name in found if any(math.isfinite(findings.value(m, name)) for m in findings.ranked)]
+    return sorted(finite, key=lambda n: MEASURES.index(metric_base(n)) if metric_base(n) in MEASURES else len(MEASURES))
+
+
+def _heading(name: str) -> Markup:
+    base = metric_base(name)
+    about = tag("small", say(f"about.{base}")) if known(f"about.{base}") else None
+    way = tag("small", "↑ " if BETTER[base] == "higher" else "↓ ", say(f"beyond.{BETTER[base]}"), class_="way") if base in BETTER else None
+    return tag("div", tag("span", metric_title(name), class_="what"), about, way)
+
+
+def _row(findings: Findings, model: ModelResult, largest: dict[str, float]) -> Markup:
+    title = tag("span", key_mark(findings.role(model)), tag("span", model.title, class_="clip"), class_="name")
+    cells = []
+    for name, top in largest.items():
+        value = findings.value(model, name)
+        share = abs(value) / top if math.isfinite(value) and top > 0 else 0.0
+        words = figures.percent(value) if metric_base(name) == "coverage" else figures.metric(value, 3)
+        bar = tag("span", tag("i", style=f"width:{100 * share:.1f}%", class_=findings.role(model)), class_="track", aria_hidden="true")
+        cells.append(tag("td", tag("span", words, class_="value"), bar))
+    return tag("tr", tag("th", title, scope="row", class_="model"), cells)
+
+
+def _lede(findings: Findings, measures: list[str]) -> Both:
+    coverage = next((name for name in measures if metric_base(name) == "coverage"), None)
+    winner, popularity = findings.winner, findings.popularity
+    if coverage is None or winner is None:
+        return say("beyond.lede_none")
+    share = figures.percent(findings.value(winner, coverage))
+    if popularity is None or popularity is winner:
+        return say("beyond.lede_one", winner=winner.title, share=share)
+    return say("beyond.lede", winner=winner.title, share=share, other=figures.percent(findings.value(popularity, coverage)))

@@ -1,0 +1,122 @@
+"""The answer in one sentence, and the evidence for it: honest where nothing differs."""
+
+import math
+
+from edgewise.evaluate.result import ModelResult
+from edgewise.report import figures
+from edgewise.report.findings import SIMPLE, Findings
+from edgewise.report.html import Both, Markup, tag
+from edgewise.report.layout import key_figures
+from edgewise.report.texts import known, list_names, metric_title, say
+
+
+def headline(findings: Findings) -> Markup:
+    """Return the head of the report: the answer, the evidence, and the size of the data."""
+    return tag(
+        "header",
+        tag("p", say("page.kicker", data=data_name(findings)), class_="kicker"),
+        tag("h1", answer(findings)),
+        tag("p", [(sentence, " ") for sentence in evidence(findings)], class_="deck"),
+        key_figures(_sizes(findings)),
+        class_="head",
+    )
+
+
+def answer(findings: Findings) -> Both:
+    """Say who wins, by how much over the best simple method and over popularity; or that nobody does."""
+    data, winner = data_name(findings), findings.winner
+    if winner is None:
+        return say("headline.none", data=data)
+    rival = opponent(findings)
+    if rival is None:
+        value, metric = figures.metric(findings.main(winner)), metric_title(findings.metric)
+        return say("headline.only", winner=winner.title, data=data, metric=metric, value=value)
+    tie = rival in findings.tied
+    values = {
+        "winner": winner.title, "other": rival.title, "data": data, "kind": _kind(findings),
+        "lead": figures.percent(findings.lead(rival)), "popularity": _over_popularity(findings, rival, tie=tie),
+    }  # fmt: skip
+    if winner.name in SIMPLE and rival.name not in SIMPLE:
+        return say("headline.simple_tie" if tie else "headline.simple", **values)
+    if tie:
+        return say("headline.tie", **values)
+    if rival.name not in SIMPLE or winner.name in SIMPLE:
+        return say("headline.second", **values)
+    if findings.tied:
+        names = list_names([model.title for model in [winner, *findings.tied]])
+        return say("headline.shared", names=names, **values)
+    return say("headline.win", **values)
+
+
+def opponent(findings: Findings) -> ModelResult | None:
+    """Return the model that the winner is measured against.
+
+    The best simple method; for a winner that is itself simple, the best of the others; failing both, the second.
+    """
+    rest = [model for model in findings.ranked if model is not findings.winner and math.isfinite(findings.main(model))]
+    simple_winner = findings.winner is not None and findings.winner.name in SIMPLE
+    other_kind = [model for model in rest if (model.name in SIMPLE) != simple_winner]
+    return next(iter(other_kind or rest), None)
+
+
+def evidence(findings: Findings) -> list[Both]:
+    """Say whether the lead is luck, who shares it, and what could not be seen."""
+    said: list[Both] = []
+    winner, rival = findings.winner, opponent(findings)
+    if winner is not None and rival is not None:
+        pair = findings.pair(winner.name, rival.name)
+        if pair is None:
+            said.append(say("evidence.untested"))
+        else:
+            said.append(
+                say(
+                    "evidence.significant" if pair.significant else "evidence.luck",
+                    winner=winner.title, other=rival.title, metric=metric_title(pair.metric), n=test_users(findings),
+                    difference=figures.metric(pair.difference), low=figures.metric(pair.low), high=figures.metric(pair.high),
+                    p=figures.p_value(pair.p_corrected), pairs=len(findings.comparison.significance),
+                    detectable=figures.metric(findings.detectable(pair)),
+                )
+            )  # fmt: skip
+        others = [model.title for model in findings.tied if model is not rival]
+        if others:
+            said.append(say("evidence.tied", names=list_names(others), winner=winner.title))
+        if winner.name in SIMPLE and rival.name not in SIMPLE:
+            said.append(say("evidence.simple", winner=winner.title, kind=_kind(findings)))
+    if findings.failed:
+        said.append(say("evidence.failed", n=len(findings.failed), all=len(findings.comparison.models)))
+    return said
+
+
+def data_name(findings: Findings) -> str:
+    """Return what the data are called."""
+    return str(findings.comparison.data.get("name") or "data")
+
+
+def test_users(findings: Findings) -> str:
+    """Return the number of evaluated users, for people."""
+    winner = findings.winner
+    n = winner.evaluation.user_index.size if winner is not None and winner.evaluation is not None else 0
+    return figures.count(float(findings.comparison.data.get("n_test_users") or n))
+
+
+def _over_popularity(findings: Findings, rival: ModelResult, *, tie: bool) -> Both:
+    popularity, winner = findings.popularity, findings.winner
+    if winner is None or popularity is None or popularity in (rival, winner) or not findings.main(popularity) > 0:
+        return Both("", "")
+    times = figures.times(findings.main(winner) / findings.main(popularity))
+    return say("headline.popularity_tie" if tie else "headline.popularity", times=times, winner=winner.title)
+
+
+def _kind(findings: Findings) -> Both:
+    task = f"kind.{findings.comparison.task}"
+    return say(task if known(task) else "kind.other")
+
+
+def _sizes(findings: Findings) -> list[tuple[Both, str]]:
+    data = findings.comparison.data
+    rows = [
+        (say("strip.models"), len(findings.comparison.models)), (say("strip.users"), data.get("n_users")),
+        (say("strip.items"), data.get("n_items")), (say("strip.interactions"), data.get("n_interactions")),
+        (say("strip.test_users"), data.get("n_test_users")),
+    ]  # fmt: skip
+    return [(name, figures.count(float(n))) for name, n in rows if n is not None]

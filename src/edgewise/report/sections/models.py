@@ -1,0 +1,225 @@
+"""The table of models, and the matrix of who beats whom."""
+
+import math
+from collections.abc import Iterable
+
+from edgewise.evaluate.result import ModelResult
+from edgewise.report import figures
+from edgewise.report.charts import Scale, linear, mark, svg, whisker
+from edgewise.report.findings import SIMPLE, Findings
+from edgewise.report.html import Both, Child, Markup, join, tag
+from edgewise.report.layout import Section, details, scrolling
+from edgewise.report.sections.headline import test_users
+from edgewise.report.texts import list_names, metric_base, metric_title, say
+
+SHOWN = ("ndcg", "recall", "mrr", "hit", "precision", "map", "auc", "accuracy")
+"""Metrics for the table, in order of preference; the rest fold away."""
+
+WIDTH_MAIN, WIDTH_OTHER, HEIGHT = 190, 104, 46
+"""Sizes of the drawings in the cells."""
+
+
+def models_section(findings: Findings) -> Section:
+    """Rank the models with intervals, seconds and memory."""
+    metrics = table_metrics(findings)
+    lede = say("models.lede_none")
+    if findings.winner is not None:
+        names = list_names([model.title for model in [findings.winner, *findings.tied]])
+        lede = say("models.lede", names=names, n=test_users(findings))
+    scales = {metric: _scale(findings, metric, main=metric == findings.metric) for metric in metrics}
+    head = tag(
+        "tr",
+        tag("th", "#", scope="col", class_="rank"),
+        _sortable(say("models.model"), numeric=False, class_="model"),
+        [_sortable(metric_title(metric), class_="metric", sorted_=metric == findings.metric) for metric in metrics],
+        _sortable(say("models.fit")), _sortable(say("models.evaluate")), _sortable(say("models.memory")),
+    )  # fmt: skip
+    rows = [_row(findings, model, scales) for model in findings.ranked]
+    failed = [_failed_row(model, n_columns=len(metrics) + 3) for model in findings.failed]
+    table = tag("table", tag("thead", head), tag("tbody", rows, failed), class_="models sortable")
+    body = join(
+        _legend(findings),
+        scrolling(table, say("models.table")),
+        details(say("models.all"), scrolling(_all_figures(findings), say("models.all"))) if findings.ranked else None,
+    )
+    return Section("models", say("models.title"), say("models.nav"), lede, body)
+
+
+def table_metrics(findings: Findings) -> list[str]:
+    """Return the metrics worth a column: the main one, then up to two of the usual ones at the same cut-off."""
+    cutoff = findings.metric.partition("@")[2]
+    there = [
+        metric
+        for metric in _metric_names(findings)
+        if metric != findings.metric
+        and metric.partition("@")[2] in (cutoff, "")
+        and metric_base(metric) in SHOWN
+        and any(math.isfinite(findings.value(model, metric)) for model in findings.ranked)
+    ]
+    return [findings.metric, *sorted(there, key=lambda metric: SHOWN.index(metric_base(metric)))[:2]]
+
+
+def _metric_names(findings: Findings) -> list[str]:
+    return list(dict.fromkeys(name for m in findings.ranked if m.evaluation is not None for name in m.evaluation.overall))
+
+
+def _scale(findings: Findings, metric: str, *, main: bool) -> Scale:
+    ends = [end for model in findings.ranked for end in (findings.value(model, metric), *model.intervals.get(metric, ()))]
+    return linear(ends, 8, (WIDTH_MAIN if main else WIDTH_OTHER) - 8, pad=0.02)
+
+
+def _sortable(name: Both, *, numeric: bool = True, class_: str = "number", sorted_: bool = False) -> Markup:
+    button = tag("button", name, type="button", aria_label=say("models.sort", column=name))
+    return tag("th", button, scope="col", class_=class_, aria_sort="descending" if sorted_ else None, data_numeric=numeric)
+
+
+def _row(findings: Findings, model: ModelResult, scales: dict[str, Scale]) -> Markup:
+    evaluate_s = model.evaluation.evaluate_s if model.evaluation is not None else math.nan
+    return tag(
+        "tr",
+        tag("td", findings.rank(model), class_="rank"),
+        tag("th", name_cell(findings, model), scope="row", class_="model", data_value=model.title),
+        [_metric_cell(findings, model, metric, scale) for metric, scale in scales.items()],
+        _number_cell(model.fit_s, figures.seconds(model.fit_s)),
+        _number_cell(evaluate_s, figures.seconds(evaluate_s)),
+        _number_cell(model.peak_rss_mb, figures.megabytes(model.peak_rss_mb)),
+        class_=findings.role(model),
+    )
+
+
+def name_cell(findings: Findings, model: ModelResult) -> Markup:
+    """Return a model's mark, title, and whether it is a simple method."""
+    simple = tag("small", say("models.simple")) if model.name in SIMPLE else None
+    return tag("span", key_mark(findings.role(model)), tag("span", tag("span", model.title, class_="clip"), simple), class_="name")
+
+
+def key_mark(role: str) -> Markup:
+    """Return a role's mark on its own, to stand before a name; those who cannot see it are told."""
+    label = say(f"models.{role}")
+    return svg(16, 16, mark(8, 8, role, 5.5), label=label, class_="key")
+
+
+def _metric_cell(findings: Findings, model: ModelResult, metric: str, scale: Scale) -> Markup:
+    value, interval = findings.value(model, metric), model.intervals.get(metric)
+    best = findings.winner if metric == findings.metric else _best(findings, metric)
+    low, high = interval if interval is not None else (math.nan, math.nan)
+    words = say(
+        "models.cell", model=model.title, metric=metric_title(metric), value=figures.metric(value),
+        low=figures.metric(low), high=figures.metric(high),
+    )  # fmt: skip
+    rule = None
+    if best is not None:
+        x = scale(findings.value(best, metric))
+        rule = tag("line", x1=x, x2=x, y1=0, y2=HEIGHT, class_="rule")
+    role = findings.role(model)
+    width = scale.stop + 8
+    drawing = svg(width, HEIGHT, rule or "", whisker(scale, HEIGHT / 2, value, interval, role), label=words, class_="cell")
+    return tag(
+        "td", tag("div", tag("b", figures.metric(value), class_="best" if model is best else None), drawing),
+        class_="metric", data_value=_sort_key(value), data_tip=words,
+    )  # fmt: skip
+
+
+def _best(findings: Findings, metric: str) -> ModelResult | None:
+    there = [model for model in findings.ranked if math.isfinite(findings.value(model, metric))]
+    return max(there, key=lambda model: findings.value(model, metric), default=None)
+
+
+def _number_cell(value: float, words: str) -> Markup:
+    return tag("td", words, class_="number", data_value=_sort_key(value))
+
+
+def _sort_key(value: float) -> str:
+    return repr(float(value)) if math.isfinite(value) else ""
+
+
+def _failed_row(model: ModelResult, n_columns: int) -> Markup:
+    reason = say("models.failed", reason=model.failure or figures.DASH)
+    return tag(
+        "tr",
+        tag("td", figures.DASH, class_="rank"),
+        tag("th", tag("span", tag("span", "×", class_="cross"), tag("span", model.title, class_="clip"), class_="name"), scope="row", class_="model"),
+        tag("td", tag("span", reason), colspan=n_columns, class_="reason"),
+        class_="failed",
+    )  # fmt: skip
+
+
+def _legend(findings: Findings) -> Markup:
+    roles = dict.fromkeys(["winner", "tied", "baseline", "popularity", "other"])
+    present = {findings.role(model) for model in findings.ranked}
+    return tag("p", [tag("span", key_mark(r), say(f"models.{r}")) for r in roles if r in present], class_="legend")
+
+
+def _all_figures(findings: Findings) -> Markup:
+    """Return every figure of every model, transposed: metrics are many, and read downwards."""
+    head = tag("tr", tag("th"), [tag("th", tag("span", m.title, class_="clip"), scope="col", class_="number") for m in findings.ranked])
+    rows = [
+        tag(
+            "tr", tag("th", metric_title(metric), scope="row"),
+            [tag("td", figures.metric(findings.value(model, metric)), class_="number") for model in findings.ranked],
+        )
+        for metric in _metric_names(findings)
+    ]  # fmt: skip
+    return tag("table", tag("thead", head), tag("tbody", rows), class_="plain")
+
+
+def pairs_section(findings: Findings) -> Section | None:
+    """Show for every pair of models which is better and whether that may be luck; None without tests."""
+    tests = findings.comparison.significance
+    models = [model for model in findings.ranked if any(model.name in (t.better, t.worse) for t in tests)]
+    if len(models) < 2:
+        return None
+    largest = max((abs(test.difference) for test in tests if math.isfinite(test.difference)), default=0.0) or 1.0
+    head = tag(
+        "tr",
+        tag("td", class_="corner"),
+        [tag("th", findings.rank(m), scope="col", data_tip=m.title, aria_label=m.title) for m in models],
+        tag("th", say("pairs.beats"), scope="col", class_="sum"),
+    )
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("span", tag("i", findings.rank(row)), tag("span", row.title, class_="clip"), class_="name"), scope="row"),
+            [_pair_cell(findings, row, column, largest) for column in models],
+            tag("td", _wins(findings, row, models), class_="sum"),
+        )
+        for row in models
+    ]
+    n, metric = sum(test.significant for test in tests), metric_title(findings.metric)
+    table = tag("table", tag("thead", head), tag("tbody", rows), class_="pairs")
+    body = join(
+        scrolling(table, say("pairs.table")),
+        tag("p", say("pairs.caption", metric=metric, pairs=len(tests)), class_="caption"),
+    )
+    return Section("pairs", say("pairs.title"), say("pairs.nav"), say("pairs.lede", pairs=len(tests), n=n), body)
+
+
+def _pair_cell(findings: Findings, row: ModelResult, column: ModelResult, largest: float) -> Markup:
+    pair = findings.pair(row.name, column.name)
+    if row is column or pair is None:
+        return tag("td", class_="self")
+    ahead = pair.better == row.name
+    sign, low, high = (1, pair.low, pair.high) if ahead else (-1, -pair.high, -pair.low)
+    tip = say(
+        "pairs.tip", better=row.title, worse=column.title, difference=figures.signed(sign * pair.difference),
+        metric=metric_title(pair.metric), low=figures.signed(low), high=figures.signed(high), p=figures.p_value(pair.p_corrected),
+    )  # fmt: skip
+    symbol = "≈" if not pair.significant else "▲" if ahead else "▼"
+    strength = f"--s:{_shade(pair.difference / largest)}" if pair.significant else None
+    inner: list[Child] = [tag("span", symbol, class_="symbol"), tag("span", _short(sign * pair.difference))]
+    return tag("td", inner, class_="luck" if not pair.significant else "ahead" if ahead else "behind", style=strength, data_tip=tip)
+
+
+def _shade(share: float) -> str:
+    """Return how strongly to colour a difference, from 0.25 to 1, by its root so that small ones still show."""
+    return f"{0.25 + 0.75 * math.sqrt(min(max(share, 0.0), 1.0)):.2f}" if math.isfinite(share) else "0.25"
+
+
+def _short(difference: float) -> str:
+    """Write a difference in little room: .021."""
+    return figures.metric(abs(difference), 3).removeprefix("0")
+
+
+def _wins(findings: Findings, row: ModelResult, models: Iterable[ModelResult]) -> int:
+    pairs = [findings.pair(row.name, other.name) for other in models if other is not row]
+    return sum(pair is not None and pair.significant and pair.better == row.name for pair in pairs)

@@ -1,0 +1,87 @@
+"""Answers for people: titles, reasons, and the one fallback."""
+
+import polars as pl
+import pytest
+
+from edgewise.models import build
+from edgewise.pipeline.answer import answer, explain_pair, history_of
+from edgewise.pipeline.fallback import popular_block
+from edgewise.recommender import Recommender
+from edgewise.testing.planted import Planted, planted_tastes
+
+
+@pytest.fixture(scope="module")
+def planted() -> Planted:
+    return planted_tastes()
+
+
+@pytest.fixture(scope="module")
+def model(planted: Planted) -> Recommender:
+    return build("item-knn").fit(planted.train)
+
+
+def test_a_known_user_gets_titles_and_reasons_from_the_own_history(model: Recommender, planted: Planted) -> None:
+    user, withheld = next(iter(planted.withheld.items()))
+    [given] = answer(model, pl.Series([user]), 3, n_reasons=2)
+    assert given.source == "item-knn"
+    assert [item.rank for item in given.items] == [1, 2, 3]
+    assert withheld in [item.item_id for item in given.items]
+    assert given.items[0].title == f"Title {given.items[0].item_id}"
+    assert 1 <= len(given.items[0].reasons) <= 2
+    assert set(given.items[0].reasons) <= set(history_of(model, user, 100))
+
+
+def test_an_unknown_user_gets_what_is_popular_and_is_told_so(model: Recommender) -> None:
+    known, unknown = answer(model, pl.Series(["u000", "nobody"]), 4)
+    assert known.source == "item-knn"
+    assert unknown.source == "popular"
+    assert unknown.note == "the model does not know this user"
+    counts = model.catalogue.item_counts
+    index = model.catalogue.items.index_of([item.item_id for item in unknown.items])  # type: ignore[misc]
+    assert counts[index].tolist() == sorted(counts.tolist(), reverse=True)[:4]
+
+
+def test_text_that_cannot_be_an_id_is_an_unknown_user(planted: Planted) -> None:
+    swapped = planted.train.to_frame().rename({"user_id": "item_id", "item_id": "user_id"})
+    model = build("popularity").fit(type(planted.train).from_events(swapped))
+    ids = model.catalogue.users.from_text(["seven"])
+    [given] = answer(model, ids, 2, names=["seven"])
+    assert given.user_id == "seven"
+    assert given.source == "popular"
+    assert len(given.items) == 2
+
+
+def test_the_fallback_leaves_out_what_was_seen_and_what_nobody_met(model: Recommender) -> None:
+    catalogue = model.catalogue
+    best, scores = popular_block(catalogue, 1000, catalogue.seen[[0]])
+    listed = set(best[0][best[0] >= 0].tolist())
+    assert not listed & set(catalogue.seen[[0]].indices.tolist())
+    assert (scores[0][best[0] >= 0] > 0).all()
+
+
+def test_a_history_starts_with_what_was_liked_most(planted: Planted) -> None:
+    frame = planted.train.to_frame().with_columns(value=pl.when(pl.col("item_id") == 1003).then(5.0).otherwise(1.0))
+    model = build("popularity").fit(type(planted.train).from_events(frame))
+    user = frame.filter(pl.col("item_id") == 1003)["user_id"][0]
+    assert history_of(model, user, 3)[0] == "1003"
+    assert history_of(model, "nobody") == []
+
+
+def test_a_pair_is_explained_in_a_sentence(model: Recommender, planted: Planted) -> None:
+    user, withheld = next(iter(planted.withheld.items()))
+    found = explain_pair(model, user, str(withheld), 3)
+    assert found["text"].startswith(f"“Title {withheld}” suits user {user} because")
+    assert len(found["reasons"]) == 3
+    assert found["score"] > 0
+
+
+@pytest.mark.parametrize(
+    ("user", "item", "text"),
+    [
+        ("nobody", "1000", "does not know user 'nobody'"),
+        ("u000", "x", "does not know item 'x'"),
+        ("nobody", "x", "does not know user 'nobody' and item 'x'"),
+    ],
+)
+def test_what_is_unknown_is_named(model: Recommender, user: str, item: str, text: str) -> None:
+    assert text in explain_pair(model, user, item, 3)["text"]
