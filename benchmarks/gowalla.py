@@ -53,7 +53,11 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = override({}, arguments.assignments, default_section="model").get("model", {})
     train = Dataset.from_file(arguments.train, format="lightgcn")
-    row: dict[str, object] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "data": arguments.train.parent.name, "model": arguments.model}
+    row: dict[str, object] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": arguments.train.parent.name,
+        "model": arguments.model,
+    }
     started = time.perf_counter()
     with progress():
         if not arguments.no_valid:

@@ -15,7 +15,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
-RECBOLE = ("torch>=2.9,<2.14", "recbole==1.2.1", "numpy<2", "pandas<2.2", "scipy<1.12")  # the newest that RecBole 1.2.1 runs with
+RECBOLE = (
+    "torch>=2.9,<2.14",
+    "recbole==1.2.1",
+    "numpy<2",
+    "pandas<2.2",
+    "scipy<1.12",
+)  # the newest that RecBole 1.2.1 runs with
 
 
 def call(*command: object) -> None:
@@ -32,7 +38,10 @@ def peer(name: str, requirements: tuple[str, ...]) -> Path:
     python = PEERS / name / "bin" / "python"
     if not (PEERS / name / ".ready").exists():
         venv.create(PEERS / name, with_pip=True, clear=True)
-        for requirement in (requirements[:1], requirements):  # torch first, so that a peer's own range cannot pull another
+        for requirement in (
+            requirements[:1],
+            requirements,
+        ):  # torch first, so that a peer's own range cannot pull another
             subprocess.run([str(python), "-m", "pip", "install", "--quiet", *requirement], check=True)
         (PEERS / name / ".ready").touch()
     return python
@@ -50,7 +59,9 @@ def main() -> None:
         for name in ("popularity", "item-knn", "rp3beta", "als", "graph-filter", "lightgcn"):
             runs[name] = lambda name=name: call(sys.executable, HERE / "gowalla.py", name, *split)
         runs["evaluate"] = lambda: call(sys.executable, HERE / "evaluate_gowalla.py", *split)
-        runs["recbole"] = lambda: call(peer("recbole", RECBOLE), HERE / "peers" / "recbole_lightgcn.py", split[1], split[3], "--epochs", 2)
+        runs["recbole"] = lambda: call(
+            peer("recbole", RECBOLE), HERE / "peers" / "recbole_lightgcn.py", split[1], split[3], "--epochs", 2
+        )
     else:
         print("no --gowalla FOLDER (make bench GOWALLA=FOLDER): only what needs no data set is run")
     unknown = [name for name in arguments.only or [] if name not in runs]

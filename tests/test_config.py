@@ -39,7 +39,14 @@ def test_every_mistake_is_told_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("assignment", "value"),
-    [("n_layers=2", 2), ("rate=1e-3", 1e-3), ("loss=bpr", "bpr"), ('loss="bpr"', "bpr"), ("k=[10, 20]", [10, 20]), ("on=true", True)],
+    [
+        ("n_layers=2", 2),
+        ("rate=1e-3", 1e-3),
+        ("loss=bpr", "bpr"),
+        ('loss="bpr"', "bpr"),
+        ("k=[10, 20]", [10, 20]),
+        ("on=true", True),
+    ],
 )
 def test_values_on_the_command_line_are_toml_or_text(assignment: str, value: object) -> None:
     key = assignment.partition("=")[0]

@@ -71,7 +71,13 @@ def main() -> None:
         figures = trainer.evaluate(test_data, load_best_model=False)
         evaluate_s = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    found = {"peer": "RecBole LightGCN", "epoch_s": epochs, "evaluate_s": evaluate_s, "peak_rss_mb": peak, "figures": dict(figures)}
+    found = {
+        "peer": "RecBole LightGCN",
+        "epoch_s": epochs,
+        "evaluate_s": evaluate_s,
+        "peak_rss_mb": peak,
+        "figures": dict(figures),
+    }
     print(json.dumps(found))
 
 

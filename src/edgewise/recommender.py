@@ -421,9 +421,13 @@ class Recommender(ABC):
         try:
             answered = self.score_block(np.zeros(1, dtype=np.int64)).shape
         except (IndexError, ValueError, TypeError, AttributeError) as error:
-            raise ModelFolderError(f"{directory}: its arrays do not fit together ({error}). Fit the model again.") from error
+            raise ModelFolderError(
+                f"{directory}: its arrays do not fit together ({error}). Fit the model again."
+            ) from error
         if answered != (1, shape[1]):
-            raise ModelFolderError(f"{directory}: its arrays do not fit together (scores of shape {answered}). Fit the model again.")
+            raise ModelFolderError(
+                f"{directory}: its arrays do not fit together (scores of shape {answered}). Fit the model again."
+            )
 
     @cached_property
     def _cold_items(self) -> Index:

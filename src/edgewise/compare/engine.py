@@ -77,7 +77,11 @@ def compare(split: Split, plan: Plan) -> tuple[Comparison, dict[str, Recommender
             results[name] = _failed(name, plan, error)
     if not fitted:
         raise errors[0]
-    means = {name: _evaluation(result).overall[main_metric] for name, result in results.items() if result.evaluation is not None}
+    means = {
+        name: _evaluation(result).overall[main_metric]
+        for name, result in results.items()
+        if result.evaluation is not None
+    }
     winner = max(means, key=lambda name: means[name])
     per_user = {name: _evaluation(results[name]).per_user[main_metric] for name in means}
     comparison = Comparison(
@@ -182,5 +186,3 @@ def _span(parts: list[Any]) -> tuple[str | None, str | None]:
     times = pl.concat(stamped).drop_nulls()
     ends = pl.Series([times.min(), times.max()]).cast(pl.Datetime("ms")).dt.to_string("iso:strict")
     return f"{ends[0]}Z", f"{ends[1]}Z"
-
-

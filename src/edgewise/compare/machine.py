@@ -24,7 +24,11 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "versions": {package: found for package in PACKAGES if (found := _version(package))},
-        "threads": {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name in os.environ},
+        "threads": {
+            name: os.environ[name]
+            for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+            if name in os.environ
+        },
     }
 
 

@@ -56,7 +56,10 @@ def evaluation_json(evaluation: Evaluation, intervals: dict[str, tuple[float, fl
         "n_users": int(evaluation.user_index.size),
         "evaluate_s": round(evaluation.evaluate_s, 3),
         "intervals": {name: [_number(low), _number(high)] for name, (low, high) in intervals.items()},
-        "segments": {name: {key: _number(value) for key, value in figures.items()} for name, figures in evaluation.segments.items()},
+        "segments": {
+            name: {key: _number(value) for key, value in figures.items()}
+            for name, figures in evaluation.segments.items()
+        },
     }
 
 
@@ -100,7 +103,9 @@ def verdict(comparison: Comparison) -> str:
     base = figure - nearest.difference
     gain = f", {nearest.difference / base:+.0%}" if base > 0 else ""
     if nearest.significant:
-        sure = f"not luck (p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons)"
+        sure = (
+            f"not luck (p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons)"
+        )
     else:
         sure = f"which may be luck (p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons)"
     return f"{winner.name} wins with {comparison.main_metric} {figure:.4f}; the next is {nearest.worse} at {base:.4f} ({nearest.difference:+.4f}{gain}), {sure}."
@@ -111,7 +116,11 @@ def _against(comparison: Comparison, name: str) -> str:
         return "winner"
     for test in comparison.significance:
         if {test.better, test.worse} == {comparison.winner, name}:
-            return f"{-test.difference:+.4f}, " + ("behind" if test.significant else "may be luck") + f" (p {test.p_corrected:.2g})"
+            return (
+                f"{-test.difference:+.4f}, "
+                + ("behind" if test.significant else "may be luck")
+                + f" (p {test.p_corrected:.2g})"
+            )
     return ""
 
 

@@ -40,7 +40,9 @@ def timeline_of(split: Split) -> pl.DataFrame:
     times = pl.concat(parts).drop_nulls()
     days = (times["period"].max() - times["period"].min()).total_seconds() / 86_400  # type: ignore[operator, union-attr]
     every = next((period for period, longest in _PERIODS if days <= longest), "1y")
-    counted = times.with_columns(pl.col("period").dt.truncate(every)).group_by("period", "split").agg(pl.len().alias("n"))
+    counted = (
+        times.with_columns(pl.col("period").dt.truncate(every)).group_by("period", "split").agg(pl.len().alias("n"))
+    )
     return counted.select("period", "n", "split").sort("period", "split")
 
 
@@ -67,7 +69,13 @@ def samples(models: dict[str, Recommender], evaluation: Evaluation, split: Split
         future = set(met.filter(pl.col("user_id") == user)["item_id"])
         lists = {
             name: [
-                {"item_id": str(item.item_id), "title": item.title, "score": item.score, "reasons": list(item.reasons), "hit": item.item_id in future}
+                {
+                    "item_id": str(item.item_id),
+                    "title": item.title,
+                    "score": item.score,
+                    "reasons": list(item.reasons),
+                    "hit": item.item_id in future,
+                }
                 for item in given[place].items
             ]
             for name, given in answers.items()

@@ -140,7 +140,9 @@ def _of_numbers(numbers: pl.Series, column: pl.Series, unit: TimeUnit) -> Moment
     elif numbers.dtype != pl.Int64:
         numbers = numbers.cast(pl.Int64, strict=False)
     counted = _unit_of(numbers, column) if unit == "auto" else unit
-    notes = (f"{column.name}: numbers of this size count {_UNIT_NAMES[counted]}.",) if unit == "auto" and counted else ()
+    notes = (
+        (f"{column.name}: numbers of this size count {_UNIT_NAMES[counted]}.",) if unit == "auto" and counted else ()
+    )
     per_second = _PER_SECOND[counted]
     if per_second == 1_000 and numbers.dtype == pl.Int64:
         return Moments(numbers, notes)
@@ -210,7 +212,9 @@ def _tidy(text: pl.Series) -> pl.DataFrame:
     written = written.str.replace_all(r"[时点分](\d)", ":$1").str.replace_all(r"[年月分秒]", "").str.strip_chars()
     written = written.str.replace(r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", "$1-$2-$3")
     written = written.str.replace(r"^(\d{4}-?\d{1,2}-?\d{1,2})[Tt](\d)", "$1 $2")
-    written = written.str.replace_all(",", " ", literal=True) if written.str.contains(r"[A-Za-z],|\d, ").any() else written
+    written = (
+        written.str.replace_all(",", " ", literal=True) if written.str.contains(r"[A-Za-z],|\d, ").any() else written
+    )
     zone = written.str.extract(_ZONE, 1)
     sign = pl.when(pl.col("zone").str.starts_with("-")).then(-1).otherwise(1)
     hours, minutes = (pl.col("zone").str.extract(r"(\d{2}):?(\d{2})?$", place).cast(pl.Int64) for place in (1, 2))

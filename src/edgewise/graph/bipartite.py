@@ -116,5 +116,7 @@ def _age_days(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         .agg(pl.col("timestamp").max())
         .sort("user_index", "item_index")["timestamp"]
     )
-    age: np.ndarray[tuple[int], np.dtype[np.float64]] = (latest.max() - latest).cast(pl.Float64).to_numpy() / _MS_PER_DAY  # type: ignore[operator]
+    age: np.ndarray[tuple[int], np.dtype[np.float64]] = (latest.max() - latest).cast(
+        pl.Float64
+    ).to_numpy() / _MS_PER_DAY  # type: ignore[operator]
     return age

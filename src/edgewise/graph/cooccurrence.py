@@ -64,13 +64,18 @@ def top_neighbours(
     sets = csr_array((np.ones_like(weights), matrix.indices, matrix.indptr), shape=matrix.shape)
     counts = np.diff(matrix.indptr).astype(np.float64)
     return top_quotients(
-        sets, transposed(sets), n_neighbours, counts, counts, skip_diagonal=True, shrinkage=shrinkage, set_weights=(x, y)
+        sets,
+        transposed(sets),
+        n_neighbours,
+        counts,
+        counts,
+        skip_diagonal=True,
+        shrinkage=shrinkage,
+        set_weights=(x, y),
     )
 
 
-def _check_settings(
-    similarity: str, n_neighbours: int | None, shrinkage: float, tversky: tuple[float, float]
-) -> None:
+def _check_settings(similarity: str, n_neighbours: int | None, shrinkage: float, tversky: tuple[float, float]) -> None:
     known = ("cosine", "jaccard", "dice", "tversky", "dot")
     if similarity not in known:
         raise ConfigError(f"similarity = {similarity!r}: expected one of {', '.join(known)}.")
@@ -79,6 +84,8 @@ def _check_settings(
     if not shrinkage >= 0:
         raise ConfigError(f"shrinkage = {shrinkage}: expected a number >= 0.")
     if shrinkage and similarity == "dot":
-        raise ConfigError(f"shrinkage = {shrinkage} has no meaning for the plain dot product; use 0, or another similarity.")
+        raise ConfigError(
+            f"shrinkage = {shrinkage} has no meaning for the plain dot product; use 0, or another similarity."
+        )
     if not min(tversky) >= 0:
         raise ConfigError(f"tversky = {list(tversky)}: expected two numbers >= 0.")

@@ -85,7 +85,11 @@ def top_quotients(
     width = n_columns if n_top is None else min(n_top, n_columns)
     x, y = set_weights or (0.0, 0.0)
     parts = (*_parts(left), *_parts(right))
-    counts, columns, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.float32)]
+    counts, columns, values = (
+        [np.zeros(0, dtype=np.int64)],
+        [np.zeros(0, dtype=np.int32)],
+        [np.zeros(0, dtype=np.float32)],
+    )
     piece = max(1, min(_PIECE_ROWS, _PIECE_BYTES // (8 * max(1, width))))
     with telemetry.step("neighbours", n_rows) as work:
         for start in range(0, n_rows, piece):

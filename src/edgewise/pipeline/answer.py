@@ -49,7 +49,13 @@ class Answer:
 
 
 def answer(
-    model: Recommender, user_ids: pl.Series, k: int, *, exclude_seen: bool = True, n_reasons: int = 0, names: list[str] | None = None
+    model: Recommender,
+    user_ids: pl.Series,
+    k: int,
+    *,
+    exclude_seen: bool = True,
+    n_reasons: int = 0,
+    names: list[str] | None = None,
 ) -> list[Answer]:
     """Recommend to users; whom the model cannot answer gets what is popular, and the answer says so.
 
@@ -70,12 +76,20 @@ def answer(
         if ranked:
             answers.append(_from_model(model, name, user_id, ranked, n_reasons))
             continue
-        note = "the model does not know this user" if user_index == UNKNOWN else "the model has nothing to say about this user"
+        note = (
+            "the model does not know this user"
+            if user_index == UNKNOWN
+            else "the model has nothing to say about this user"
+        )
         seen = catalogue.seen[[user_index]] if exclude_seen and user_index != UNKNOWN else None
         best, scores = popular_block(catalogue, k, seen)
         there = best[0] != NOTHING
         ids = catalogue.items.ids_at(best[0][there])
-        answers.append(Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores[0][there].tolist(), [()] * len(ids))))
+        answers.append(
+            Answer(
+                name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores[0][there].tolist(), [()] * len(ids))
+            )
+        )
     return answers
 
 
@@ -97,7 +111,9 @@ def _from_model(model: Recommender, name: Any, user_id: Any, ranked: list[tuple[
     if n_reasons:
         whys = [model.explain(user_id, item, n_reasons) for item in ids]
         reasons = [tuple(titles_of(model.catalogue, why.item_ids)) for why in whys]
-    return Answer(name, model.name, "", _items(ids, titles_of(model.catalogue, ids), [score for _, score in ranked], reasons))
+    return Answer(
+        name, model.name, "", _items(ids, titles_of(model.catalogue, ids), [score for _, score in ranked], reasons)
+    )
 
 
 def _items(ids: pl.Series, titles: list[str], scores: list[float], reasons: list[tuple[str, ...]]) -> tuple[Item, ...]:
@@ -114,10 +130,23 @@ def explain_pair(model: Recommender, user: str, item: str, n: int) -> dict[str, 
     """
     catalogue = model.catalogue
     user_ids, item_ids = catalogue.users.from_text([user]), catalogue.items.from_text([item])
-    known_user, known_item = (bool(side.index_of(ids)[0] != UNKNOWN) for side, ids in ((catalogue.users, user_ids), (catalogue.items, item_ids)))
-    found: dict[str, Any] = {"user_id": user, "item_id": item, "title": item, "source": model.name, "score": None, "exact": False, "reasons": []}
+    known_user, known_item = (
+        bool(side.index_of(ids)[0] != UNKNOWN)
+        for side, ids in ((catalogue.users, user_ids), (catalogue.items, item_ids))
+    )
+    found: dict[str, Any] = {
+        "user_id": user,
+        "item_id": item,
+        "title": item,
+        "source": model.name,
+        "score": None,
+        "exact": False,
+        "reasons": [],
+    }
     if not known_user or not known_item:
-        unknown = " and ".join(name for name, known in ((f"user {user!r}", known_user), (f"item {item!r}", known_item)) if not known)
+        unknown = " and ".join(
+            name for name, known in ((f"user {user!r}", known_user), (f"item {item!r}", known_item)) if not known
+        )
         return found | {"text": f"The model does not know {unknown}, so there is nothing to explain."}
     title = titles_of(catalogue, item_ids)[0]
     score = float(model.score(user_ids, item_ids)[0, 0])
@@ -128,9 +157,17 @@ def explain_pair(model: Recommender, user: str, item: str, n: int) -> dict[str, 
     ]
     if reasons:
         text = f"“{title}” suits user {user} because of what the user met before" + (
-            "; the contributions are shares of the score." if why.exact else "; the contributions tell how alike the items are."
+            "; the contributions are shares of the score."
+            if why.exact
+            else "; the contributions tell how alike the items are."
         )
     else:
         people = int(catalogue.item_counts[catalogue.items.index_of(item_ids)[0]])
         text = f"Nothing that user {user} met speaks for “{title}”; {people} people met it."
-    return found | {"title": title, "score": None if np.isnan(score) else score, "exact": why.exact, "reasons": reasons, "text": text}
+    return found | {
+        "title": title,
+        "score": None if np.isnan(score) else score,
+        "exact": why.exact,
+        "reasons": reasons,
+        "text": text,
+    }

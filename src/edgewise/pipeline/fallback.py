@@ -11,7 +11,9 @@ FALLBACK = "popular"
 """The name of what `popular_block` answers with, for people and for logs."""
 
 
-def popular_block(catalogue: Catalogue, k: int, exclude: csr_array | None = None, n_rows: int = 1) -> tuple[Index, Floats]:
+def popular_block(
+    catalogue: Catalogue, k: int, exclude: csr_array | None = None, n_rows: int = 1
+) -> tuple[Index, Floats]:
     """Rank items by how many people met them, for users of whom the model knows nothing.
 
     Args:

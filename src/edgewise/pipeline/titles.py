@@ -19,7 +19,11 @@ def titles_of(catalogue: Catalogue, item_ids: pl.Series) -> list[str]:
         return texts.to_list()
     index = catalogue.items.index_of(item_ids)
     titles = catalogue.item_table[column].cast(pl.String).gather(index)
-    return pl.select(pl.when(titles.is_null() | (titles.str.strip_chars() == "")).then(texts).otherwise(titles)).to_series().to_list()
+    return (
+        pl.select(pl.when(titles.is_null() | (titles.str.strip_chars() == "")).then(texts).otherwise(titles))
+        .to_series()
+        .to_list()
+    )
 
 
 def category_column(catalogue: Catalogue) -> str | None:

@@ -55,7 +55,9 @@ class Scale:
         return [m * 10.0**power for m in (1, 2, 5) if self.low <= m * 10.0**power <= self.high]
 
 
-def linear(values: Sequence[float] | Doubles, start: float, stop: float, *, pad: float = 0.06, zero: bool = False) -> Scale:
+def linear(
+    values: Sequence[float] | Doubles, start: float, stop: float, *, pad: float = 0.06, zero: bool = False
+) -> Scale:
     """Make a linear scale that holds all finite values with some room at both ends.
 
     Args:
@@ -150,12 +152,19 @@ def mark(x: float, y: float, role: str, size: float = 5, *, tip: str | Both | No
             return tag("rect", x=x - half, y=y - half, width=2 * half, height=2 * half, class_=class_, **reach)
         case "diamond":
             d = size * 1.2
-            return tag("path", d=f"M{x:.1f} {y - d:.1f}l{d:.1f} {d:.1f}l{-d:.1f} {d:.1f}l{-d:.1f} {-d:.1f}Z", class_=class_, **reach)
+            return tag(
+                "path",
+                d=f"M{x:.1f} {y - d:.1f}l{d:.1f} {d:.1f}l{-d:.1f} {d:.1f}l{-d:.1f} {-d:.1f}Z",
+                class_=class_,
+                **reach,
+            )
         case _:
             return tag("circle", cx=x, cy=y, r=size, class_=class_, **reach)
 
 
-def whisker(scale: Scale, y: float, value: float, interval: tuple[float, float] | None, role: str, size: float = 5) -> Markup:
+def whisker(
+    scale: Scale, y: float, value: float, interval: tuple[float, float] | None, role: str, size: float = 5
+) -> Markup:
     """Draw a value as a dot and its interval as a bar across it; nothing for what is not a number."""
     if not math.isfinite(value):
         return Markup("")
@@ -239,7 +248,9 @@ def shorten(words: str, n: int) -> str:
 def _directions() -> list[tuple[float, float]]:
     """Distances and angles to try: close by first, right before left, then all round and farther out."""
     near = [(4.0, math.radians(a)) for a in (0, 180, -90, 90, -35, 35, -145, 145)]
-    far = [(float(d), math.radians(a)) for d in (16, 26, 38, 52) for a in (-60, 60, -120, 120, -25, 25, -155, 155, -90, 90)]
+    far = [
+        (float(d), math.radians(a)) for d in (16, 26, 38, 52) for a in (-60, 60, -120, 120, -25, 25, -155, 155, -90, 90)
+    ]
     return near + far
 
 

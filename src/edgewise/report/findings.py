@@ -38,7 +38,9 @@ class Findings:
     def ranked(self) -> list[ModelResult]:
         """The models that were evaluated, best first by the main metric; those without a figure last."""
         there = [model for model in self.comparison.models.values() if model.evaluation is not None]
-        return sorted(there, key=lambda model: (not math.isfinite(self.main(model)), -_or_zero(self.main(model)), model.name))
+        return sorted(
+            there, key=lambda model: (not math.isfinite(self.main(model)), -_or_zero(self.main(model)), model.name)
+        )
 
     @cached_property
     def failed(self) -> list[ModelResult]:
@@ -77,7 +79,9 @@ class Findings:
     @cached_property
     def baseline(self) -> ModelResult | None:
         """The best simple method other than the winner."""
-        return next((m for m in self.ranked if m.name in SIMPLE and m is not self.winner and math.isfinite(self.main(m))), None)
+        return next(
+            (m for m in self.ranked if m.name in SIMPLE and m is not self.winner and math.isfinite(self.main(m))), None
+        )
 
     @cached_property
     def popularity(self) -> ModelResult | None:
@@ -106,7 +110,12 @@ class Findings:
     def cast(self) -> list[ModelResult]:
         """The models that the story is about, without repeats: winner, best other kind, best baseline, popularity."""
         challenger = next((m for m in self.ranked if m.name not in SIMPLE and m is not self.winner), None)
-        wanted = [self.winner, self.baseline, challenger if self.winner and self.winner.name in SIMPLE else None, self.popularity]
+        wanted = [
+            self.winner,
+            self.baseline,
+            challenger if self.winner and self.winner.name in SIMPLE else None,
+            self.popularity,
+        ]
         return [model for i, model in enumerate(wanted) if model is not None and model not in wanted[:i]]
 
     def rank(self, model: ModelResult) -> int:

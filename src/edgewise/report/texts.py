@@ -112,7 +112,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "models.baseline": ("best simple method", "最好的简单方法"),
     "models.popularity": ("popularity", "热门推荐"),
     "models.other": ("other", "其他"),
-    "models.table": ("Models, their metrics with 95% intervals, seconds and memory", "各模型的指标（含 95% 置信区间）、用时与内存"),
+    "models.table": (
+        "Models, their metrics with 95% intervals, seconds and memory",
+        "各模型的指标（含 95% 置信区间）、用时与内存",
+    ),
     "models.cell": (
         "{model}: {metric} {value}, 95% interval {low} to {high}",
         "{model}：{metric} {value}，95% 置信区间 {low} 至 {high}",
@@ -296,8 +299,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{n} items, placed by {method}. Larger dots have more interactions. Only nearness means something; the axes do not.",
         "共 {n} 个物品，由 {method} 投影到平面。圆点越大，交互越多。只有远近有意义，坐标轴没有含义。",
     ),
-    "map.sampled": ("The {n} items with most interactions out of {all} are shown.", "只显示交互最多的 {n} 个物品（共 {all} 个）。"),
-    "map.canvas": ("Map of items in the plane; use plus and minus to zoom, arrows to move", "物品平面地图；用加减键缩放，方向键移动"),
+    "map.sampled": (
+        "The {n} items with most interactions out of {all} are shown.",
+        "只显示交互最多的 {n} 个物品（共 {all} 个）。",
+    ),
+    "map.canvas": (
+        "Map of items in the plane; use plus and minus to zoom, arrows to move",
+        "物品平面地图；用加减键缩放，方向键移动",
+    ),
     "map.other": ("other", "其他"),
     "map.unknown": ("not known", "未知"),
     "map.legend": ("Show or hide categories", "显示或隐藏类别"),

@@ -24,26 +24,32 @@ def beyond_section(findings: Findings) -> Section | None:
         return None
     columns = [tag("th", _heading(name), scope="col") for name in measures]
     head = tag("tr", tag("th", say("models.model"), scope="col", class_="model"), columns)
-    largest = {name: max((abs(v) for m in findings.ranked if math.isfinite(v := findings.value(m, name))), default=0.0) for name in measures}
+    largest = {
+        name: max((abs(v) for m in findings.ranked if math.isfinite(v := findings.value(m, name))), default=0.0)
+        for name in measures
+    }
     rows = [_row(findings, model, largest) for model in findings.ranked]
     table = tag("table", tag("thead", head), tag("tbody", rows), class_="beyond")
-    return Section("beyond", say("beyond.title"), say("beyond.nav"), _lede(findings, measures), scrolling(table, say("beyond.table")))
+    return Section(
+        "beyond",
+        say("beyond.title"),
+        say("beyond.nav"),
+        _lede(findings, measures),
+        scrolling(table, say("beyond.table")),
+    )
 
 
 def _measures(findings: Findings) -> list[str]:
     """Return the measures at the main cut-off: those we know, then those of whole lists that we do not."""
     cutoff = findings.metric.partition("@")[2]
-    found: dict[str, None] = {}
-    for model in findings.ranked:
-        evaluation = model.evaluation
-        if evaluation is None:
-            continue
-        for name in evaluation.overall:
-            listed = metric_base(name) in MEASURES or name not in evaluation.per_user
-            if listed and name.partition("@")[2] in (cutoff, "") and not known(f"metric.{metric_base(name)}") | (metric_base(name) in MEASURES):
-                found[name] = None
-            elif metric_base(name) in MEASURES and name.partition("@")[2] in (cutoff, ""):
-                found[name] = None
+    evaluations = [model.evaluation for model in findings.ranked if model.evaluation is not None]
+    found = dict.fromkeys(
+        name
+        for evaluation in evaluations
+        for name in evaluation.overall
+        if name.partition("@")[2] in (cutoff, "")
+        and (metric_base(name) in MEASURES or not (name in evaluation.per_user or known(f"metric.{metric_base(name)}")))
+    )
     finite = [name for name in found if any(math.isfinite(findings.value(m, name)) for m in findings.ranked)]
     return sorted(finite, key=lambda n: MEASURES.index(metric_base(n)) if metric_base(n) in MEASURES else len(MEASURES))
 
@@ -51,7 +57,11 @@ def _measures(findings: Findings) -> list[str]:
 def _heading(name: str) -> Markup:
     base = metric_base(name)
     about = tag("small", say(f"about.{base}")) if known(f"about.{base}") else None
-    way = tag("small", "↑ " if BETTER[base] == "higher" else "↓ ", say(f"beyond.{BETTER[base]}"), class_="way") if base in BETTER else None
+    way = (
+        tag("small", "↑ " if BETTER[base] == "higher" else "↓ ", say(f"beyond.{BETTER[base]}"), class_="way")
+        if base in BETTER
+        else None
+    )
     return tag("div", tag("span", metric_title(name), class_="what"), about, way)
 
 
@@ -62,7 +72,12 @@ def _row(findings: Findings, model: ModelResult, largest: dict[str, float]) -> M
         value = findings.value(model, name)
         share = abs(value) / top if math.isfinite(value) and top > 0 else 0.0
         words = figures.percent(value) if metric_base(name) == "coverage" else figures.metric(value, 3)
-        bar = tag("span", tag("i", style=f"width:{100 * share:.1f}%", class_=findings.role(model)), class_="track", aria_hidden="true")
+        bar = tag(
+            "span",
+            tag("i", style=f"width:{100 * share:.1f}%", class_=findings.role(model)),
+            class_="track",
+            aria_hidden="true",
+        )
         cells.append(tag("td", tag("span", words, class_="value"), bar))
     return tag("tr", tag("th", title, scope="row", class_="model"), cells)
 
@@ -75,4 +90,6 @@ def _lede(findings: Findings, measures: list[str]) -> Both:
     share = figures.percent(findings.value(winner, coverage))
     if popularity is None or popularity is winner:
         return say("beyond.lede_one", winner=winner.title, share=share)
-    return say("beyond.lede", winner=winner.title, share=share, other=figures.percent(findings.value(popularity, coverage)))
+    return say(
+        "beyond.lede", winner=winner.title, share=share, other=figures.percent(findings.value(popularity, coverage))
+    )

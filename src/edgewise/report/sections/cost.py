@@ -33,7 +33,11 @@ def _lede(findings: Findings, models: list[ModelResult]) -> Both | None:
     if winner is None or not findings.main(winner) > 0:
         return None
     metric = metric_title(findings.metric)
-    close = [m for m in models if m is not winner and findings.main(m) >= CLOSE * findings.main(winner) and m.fit_s < winner.fit_s / 2]
+    close = [
+        m
+        for m in models
+        if m is not winner and findings.main(m) >= CLOSE * findings.main(winner) and m.fit_s < winner.fit_s / 2
+    ]
     if not close:
         return say("cost.lede_fast", share=figures.percent(CLOSE), metric=metric)
     cheap = min(close, key=lambda model: (model.fit_s, -findings.main(model)))
@@ -120,12 +124,16 @@ def _labels(
     rest = [i for i in range(len(models)) if i not in named]
     numbers = [str(findings.rank(models[i])) for i in rest]
     others = [(px - 7, py - 7, px + 7, py + 7) for j, (px, py) in enumerate(zip(xs, ys, strict=True)) if j in named]
-    spare = place_labels([xs[i] for i in rest], [ys[i] for i in rest], numbers, area, font=font, obstacles=[*boxes, *others])
+    spare = place_labels(
+        [xs[i] for i in rest], [ys[i] for i in rest], numbers, area, font=font, obstacles=[*boxes, *others]
+    )
     drawn = []
     for label in placed:
         if label.leader:
             end = label.x + {"start": -3, "middle": 0, "end": 3}[label.anchor]
-            drawn.append(tag("line", x1=xs[label.index], y1=ys[label.index], x2=end, y2=label.y - font * 0.36, class_="leader"))
+            drawn.append(
+                tag("line", x1=xs[label.index], y1=ys[label.index], x2=end, y2=label.y - font * 0.36, class_="leader")
+            )
         role = findings.role(models[label.index])
         drawn.append(text(label.x, label.y, names[label.index], f"name {role}", label.anchor))
     drawn += [text(label.x, label.y, numbers[label.index], "name other", label.anchor) for label in spare]

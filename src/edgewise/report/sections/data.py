@@ -23,13 +23,23 @@ def data_section(findings: Findings) -> Section:
     """Describe the data set and how it was prepared."""
     comparison = findings.comparison
     degrees = [(side, _positive(comparison.degrees.get(side))) for side in ("users", "items")]
-    drawn = [figure(_degree_chart(side, counts), heading=say(f"data.degrees_{side}")) for side, counts in degrees if counts.size]
+    drawn = [
+        figure(_degree_chart(side, counts), heading=say(f"data.degrees_{side}"))
+        for side, counts in degrees
+        if counts.size
+    ]
     body = join(
         key_figures(_facts(comparison.data)),
         tag("div", drawn, class_="pair") if drawn else None,
         tag("p", say("data.degrees_caption"), class_="caption") if drawn else None,
         _timeline(comparison.timeline),
-        tag("div", _how_split(comparison.data), _report(comparison.data, "cleaning"), _report(comparison.data, "leakage"), class_="trio"),
+        tag(
+            "div",
+            _how_split(comparison.data),
+            _report(comparison.data, "cleaning"),
+            _report(comparison.data, "leakage"),
+            class_="trio",
+        ),
     )
     return Section("data", say("data.title"), say("data.nav"), _lede(dict(degrees)), body)
 
@@ -44,7 +54,11 @@ def _lede(degrees: dict[str, Index]) -> Both | None:
     if not users.size or not items.size:
         return None
     top = np.sort(items)[::-1][: max(1, round(items.size / 100))]
-    return say("data.lede", share=figures.percent(float(top.sum() / items.sum())), median=figures.count(float(np.median(users))))
+    return say(
+        "data.lede",
+        share=figures.percent(float(top.sum() / items.sum())),
+        median=figures.count(float(np.median(users))),
+    )
 
 
 def _facts(data: dict[str, Any]) -> list[tuple[Child, Child]]:
@@ -58,7 +72,9 @@ def _facts(data: dict[str, Any]) -> list[tuple[Child, Child]]:
     if data.get("density") is not None:
         rows.insert(3, (say("data.density"), figures.percent(float(data["density"]))))
     if data.get("first") and data.get("last"):
-        rows.append((say("data.span"), tag("span", f"{str(data['first'])[:10]} – {str(data['last'])[:10]}", class_="span")))
+        rows.append(
+            (say("data.span"), tag("span", f"{str(data['first'])[:10]} – {str(data['last'])[:10]}", class_="span"))
+        )
     return rows
 
 
@@ -98,7 +114,12 @@ def _timeline(timeline: pl.DataFrame) -> Markup | None:
     """Draw interactions by period, training and test in two colours and two patterns; None without times."""
     if timeline.is_empty() or not {"period", "n", "split"} <= set(timeline.columns):
         return None
-    table = timeline.drop_nulls("period").pivot("split", index="period", values="n", aggregate_function="sum").fill_null(0).sort("period")
+    table = (
+        timeline.drop_nulls("period")
+        .pivot("split", index="period", values="n", aggregate_function="sum")
+        .fill_null(0)
+        .sort("period")
+    )
     for split in ("train", "test"):
         if split not in table.columns:
             table = table.with_columns(pl.lit(0).alias(split))
@@ -131,10 +152,24 @@ def _bars(periods: Sequence[date], train: Sequence[int], test: Sequence[int], wi
         x = left + i * step
         for split, low, high in (("train", 0, a), ("test", a, a + b)):
             if high > low:
-                tip = say("data.timeline_tip", period=str(period), n=figures.count(high - low), split=say(f"data.split_{split}"))
+                tip = say(
+                    "data.timeline_tip",
+                    period=str(period),
+                    n=figures.count(high - low),
+                    split=say(f"data.split_{split}"),
+                )
                 fill = f"url(#{pattern})" if split == "test" else None
                 drawn.append(
-                    tag("rect", x=x, width=bar, y=y(high), height=y(low) - y(high), class_=f"bar {split}", fill=fill, data_tip=tip)
+                    tag(
+                        "rect",
+                        x=x,
+                        width=bar,
+                        y=y(high),
+                        height=y(low) - y(high),
+                        class_=f"bar {split}",
+                        fill=fill,
+                        data_tip=tip,
+                    )
                 )
     stripes = tag(
         "defs",
@@ -162,7 +197,9 @@ def _dates(periods: Sequence[date], left: float, step: float, bar: float, bottom
     labels, last = [], ""
     for i in chosen:
         words = periods[i].strftime(form)
-        anchor = "start" if i == 0 and len(chosen) > 1 else "end" if i == len(periods) - 1 and len(chosen) > 1 else "middle"
+        anchor = (
+            "start" if i == 0 and len(chosen) > 1 else "end" if i == len(periods) - 1 and len(chosen) > 1 else "middle"
+        )
         x = left + i * step + {"start": 0.0, "middle": bar / 2, "end": bar}[anchor]
         if words != last:
             labels.append(text(x, bottom + 18, words, "tick", anchor))
@@ -182,7 +219,11 @@ def _report(data: dict[str, Any], kind: str) -> Markup:
     lines = [str(line) for line in data.get(kind) or []]
     symbol = "!" if kind == "leakage" else "·"
     body = (
-        tag("ul", [tag("li", tag("span", symbol, class_="bullet", aria_hidden="true"), tag("span", line)) for line in lines], class_=kind)
+        tag(
+            "ul",
+            [tag("li", tag("span", symbol, class_="bullet", aria_hidden="true"), tag("span", line)) for line in lines],
+            class_=kind,
+        )
         if lines
         else tag("p", tag("span", "✓ ", class_="good", aria_hidden="true"), say(f"data.{kind}_none"))
     )

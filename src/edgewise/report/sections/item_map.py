@@ -1,6 +1,7 @@
 """The embedding map: the winner's items in the plane, drawn by the script on a canvas."""
 
 from collections import Counter
+from html import unescape
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,11 @@ def map_section(findings: Findings) -> Section | None:
     labels = [_label(findings, name, embedding.column) for name in names]
     column = findings.label(embedding.column, "column")
     coloured = len(names) > 1
-    lede = say("map.lede_category", winner=winner.title, column=column) if coloured else say("map.lede", winner=winner.title)
+    lede = (
+        say("map.lede_category", winner=winner.title, column=column)
+        if coloured
+        else say("map.lede", winner=winner.title)
+    )
     body = join(
         tag("div", _canvas(), _side(labels, category) if coloured else None, class_="map" if coloured else "map plain"),
         tag("p", _caption(embedding, kept.size), class_="caption"),
@@ -81,16 +86,15 @@ def _data(embedding: EmbeddingMap, kept: Index, category: Index, labels: list[Bo
         "counts": embedding.counts[kept].tolist(),
         "category": category.tolist(),
         "names": [[_plain(label.en), _plain(label.zh)] for label in labels],
+        "rest": list(range(_n_named(labels), len(labels))),
         "clusters": _clusters(x, y, category, n=_n_named(labels)),
         "words": {key: list(map(_plain, say(f"map.{key}"))) for key in ("interactions", "found")},
     }
 
 
 def _plain(words: str) -> str:
-    """Undo the escaping of our own markup, for a script that writes text only."""
-    import html
-
-    return html.unescape(words)
+    """Undo the escaping of our own markup, for a script that writes text only; data were never escaped."""
+    return unescape(words) if isinstance(words, Markup) else words
 
 
 def _n_named(labels: list[Both]) -> int:
@@ -131,7 +135,14 @@ def _clusters(x: Index, y: Index, category: Index, n: int, cells: int = 20) -> l
 
 def _canvas() -> Markup:
     buttons = [
-        tag("button", symbol, type="button", data_zoom=action, aria_label=say(f"map.{words}"), data_tip=say(f"map.{words}"))
+        tag(
+            "button",
+            symbol,
+            type="button",
+            data_zoom=action,
+            aria_label=say(f"map.{words}"),
+            data_tip=say(f"map.{words}"),
+        )
         for symbol, action, words in (("+", "in", "zoom_in"), ("−", "out", "zoom_out"), ("⤢", "all", "reset"))
     ]
     return tag(
@@ -153,7 +164,14 @@ def _side(labels: list[Both], category: Index) -> Markup:
         )
         for i, label in enumerate(labels)
     ]  # fmt: skip
-    find = tag("input", type="search", id="map-find", placeholder=say("map.find"), aria_label=say("map.find"), autocomplete="off")
+    find = tag(
+        "input",
+        type="search",
+        id="map-find",
+        placeholder=say("map.find"),
+        aria_label=say("map.find"),
+        autocomplete="off",
+    )
     return tag(
         "div", find, tag("p", id="map-found", aria_live="polite"), tag("div", buttons, role="group", aria_label=say("map.legend"), class_="categories"),
         class_="side",
@@ -161,7 +179,11 @@ def _side(labels: list[Both], category: Index) -> Markup:
 
 
 def _caption(embedding: EmbeddingMap, n: int) -> list[Both | str]:
-    words: list[Both | str] = [say("map.caption", n=figures.count(n), method=embedding.method or figures.DASH), " ", say("map.hint")]
+    words: list[Both | str] = [
+        say("map.caption", n=figures.count(n), method=embedding.method or figures.DASH),
+        " ",
+        say("map.hint"),
+    ]
     if n < embedding.x.size:
         words += [" ", say("map.sampled", n=figures.count(n), all=figures.count(embedding.x.size))]
     return words

@@ -54,7 +54,9 @@ def _lede(models: list[ModelResult], watched: dict[str, str | None]) -> Both:
     with_metric = [(m, values) for m, values in with_metric if np.isfinite(values).any()]
     if not with_metric:
         return say("curves.lede_loss")
-    unfinished = [m.title for m, values in with_metric if np.nanargmax(values) == np.flatnonzero(np.isfinite(values))[-1]]
+    unfinished = [
+        m.title for m, values in with_metric if np.nanargmax(values) == np.flatnonzero(np.isfinite(values))[-1]
+    ]
     return say("curves.lede_unfinished", names=list_names(unfinished)) if unfinished else say("curves.lede_done")
 
 
@@ -66,7 +68,11 @@ def _curve(model: ModelResult, watched: str | None, levels: list[float]) -> Mark
     top = 24.0
     if watched is not None:
         y = linear(levels, top + 120, top, pad=0.08)
-        panels.append(_panel(x, y, epochs, _column(model, watched), say("curves.validation", metric=metric_title(watched)), "metric"))
+        panels.append(
+            _panel(
+                x, y, epochs, _column(model, watched), say("curves.validation", metric=metric_title(watched)), "metric"
+            )
+        )
         panels.append(_best(x, y, epochs, _column(model, watched)))
         top += 164
     losses = _column(model, "loss")
@@ -106,4 +112,7 @@ def _best(x: Scale, y: Scale, epochs: Doubles, values: Doubles) -> Markup:
     px, py = x(epochs[best]), y(values[best])
     words = say("curves.best", value=figures.metric(values[best]), epoch=f"{epochs[best]:g}")
     anchor = "end" if px > (LEFT + WIDTH) / 2 else "start"
-    return join(mark(px, py, "winner", 4.5), text(min(max(px, LEFT + 4), WIDTH - RIGHT), min(py + 22, y.start - 6), words, "note", anchor))
+    return join(
+        mark(px, py, "winner", 4.5),
+        text(min(max(px, LEFT + 4), WIDTH - RIGHT), min(py + 22, y.start - 6), words, "note", anchor),
+    )

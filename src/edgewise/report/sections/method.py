@@ -32,7 +32,11 @@ def _command(command: str) -> Markup | None:
         return None
     copy = tag("button", say("method.copy"), type="button", data_copy="command", class_="copy")
     done = tag("span", say("method.copied"), class_="done", role="status", hidden=True)
-    return tag("div", tag("h3", say("method.command")), tag("div", tag("pre", tag("code", command, id="command")), copy, done, class_="command"))
+    return tag(
+        "div",
+        tag("h3", say("method.command")),
+        tag("div", tag("pre", tag("code", command, id="command")), copy, done, class_="command"),
+    )
 
 
 def _machine(findings: Findings) -> Markup:
@@ -44,34 +48,55 @@ def _machine(findings: Findings) -> Markup:
         (say("method.cutoffs"), ", ".join(map(str, comparison.k))),
         (say("method.fingerprint"), comparison.data.get("fingerprint")),
         (say("method.cpus"), machine.get("cpus")),
-        (say("method.memory"), f"{machine['memory_gb']:.3g} GB" if isinstance(machine.get("memory_gb"), int | float) else None),
+        (
+            say("method.memory"),
+            f"{machine['memory_gb']:.3g} GB" if isinstance(machine.get("memory_gb"), int | float) else None,
+        ),
         (say("method.python"), machine.get("python")),
         (say("method.platform"), machine.get("platform")),
         (say("method.versions"), _versions(machine.get("versions"))),
     ]
-    return tag("dl", [tag("div", tag("dt", name), tag("dd", _value(value))) for name, value in rows if value not in (None, "")], class_="facts")
+    return tag(
+        "dl",
+        [tag("div", tag("dt", name), tag("dd", _value(value))) for name, value in rows if value not in (None, "")],
+        class_="facts",
+    )
 
 
 def _versions(versions: Any) -> str:
-    return ", ".join(f"{name} {number}" for name, number in versions.items()) if isinstance(versions, dict) else str(versions or "")
+    return (
+        ", ".join(f"{name} {number}" for name, number in versions.items())
+        if isinstance(versions, dict)
+        else str(versions or "")
+    )
 
 
 def _glossary(findings: Findings) -> Markup:
     names = [name for model in findings.ranked if model.evaluation is not None for name in model.evaluation.overall]
     first = {metric_base(name): name.partition("@")[0] for name in reversed(names)}
     bases = [base for base in dict.fromkeys(map(metric_base, names)) if known(f"about.{base}")]
-    return tag("dl", [tag("div", tag("dt", metric_title(first[base])), tag("dd", say(f"about.{base}"))) for base in bases], class_="facts")
+    return tag(
+        "dl",
+        [tag("div", tag("dt", metric_title(first[base])), tag("dd", say(f"about.{base}"))) for base in bases],
+        class_="facts",
+    )
 
 
 def _settings(model: ModelResult) -> Markup:
     rows = [tag("tr", tag("th", name, scope="row"), tag("td", _value(value))) for name, value in model.config.items()]
-    table = scrolling(tag("table", tag("tbody", rows), class_="plain settings"), say("method.settings", model=model.title)) if rows else None
+    table = (
+        scrolling(tag("table", tag("tbody", rows), class_="plain settings"), say("method.settings", model=model.title))
+        if rows
+        else None
+    )
     return tag(
         "section",
         tag("h4", model.title, tag("code", model.name)),
         tag("p", model.paper, class_="caption") if model.paper else None,
         table if rows else tag("p", say("method.no_settings"), class_="caption"),
-        [tag("p", tag("b", say("method.notes"), ": "), " ".join(model.notes), class_="caption")] if model.notes else None,
+        [tag("p", tag("b", say("method.notes"), ": "), " ".join(model.notes), class_="caption")]
+        if model.notes
+        else None,
         class_="settings",
     )
 

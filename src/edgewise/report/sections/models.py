@@ -60,17 +60,23 @@ def table_metrics(findings: Findings) -> list[str]:
 
 
 def _metric_names(findings: Findings) -> list[str]:
-    return list(dict.fromkeys(name for m in findings.ranked if m.evaluation is not None for name in m.evaluation.overall))
+    return list(
+        dict.fromkeys(name for m in findings.ranked if m.evaluation is not None for name in m.evaluation.overall)
+    )
 
 
 def _scale(findings: Findings, metric: str, *, main: bool) -> Scale:
-    ends = [end for model in findings.ranked for end in (findings.value(model, metric), *model.intervals.get(metric, ()))]
+    ends = [
+        end for model in findings.ranked for end in (findings.value(model, metric), *model.intervals.get(metric, ()))
+    ]
     return linear(ends, 8, (WIDTH_MAIN if main else WIDTH_OTHER) - 8, pad=0.02)
 
 
 def _sortable(name: Both, *, numeric: bool = True, class_: str = "number", sorted_: bool = False) -> Markup:
     button = tag("button", name, type="button", aria_label=say("models.sort", column=name))
-    return tag("th", button, scope="col", class_=class_, aria_sort="descending" if sorted_ else None, data_numeric=numeric)
+    return tag(
+        "th", button, scope="col", class_=class_, aria_sort="descending" if sorted_ else None, data_numeric=numeric
+    )
 
 
 def _row(findings: Findings, model: ModelResult, scales: dict[str, Scale]) -> Markup:
@@ -90,7 +96,12 @@ def _row(findings: Findings, model: ModelResult, scales: dict[str, Scale]) -> Ma
 def name_cell(findings: Findings, model: ModelResult) -> Markup:
     """Return a model's mark, title, and whether it is a simple method."""
     simple = tag("small", say("models.simple")) if model.name in SIMPLE else None
-    return tag("span", key_mark(findings.role(model)), tag("span", tag("span", model.title, class_="clip"), simple), class_="name")
+    return tag(
+        "span",
+        key_mark(findings.role(model)),
+        tag("span", tag("span", model.title, class_="clip"), simple),
+        class_="name",
+    )
 
 
 def key_mark(role: str) -> Markup:
@@ -113,7 +124,9 @@ def _metric_cell(findings: Findings, model: ModelResult, metric: str, scale: Sca
         rule = tag("line", x1=x, x2=x, y1=0, y2=HEIGHT, class_="rule")
     role = findings.role(model)
     width = scale.stop + 8
-    drawing = svg(width, HEIGHT, rule or "", whisker(scale, HEIGHT / 2, value, interval, role), label=words, class_="cell")
+    drawing = svg(
+        width, HEIGHT, rule or "", whisker(scale, HEIGHT / 2, value, interval, role), label=words, class_="cell"
+    )
     return tag(
         "td", tag("div", tag("b", figures.metric(value), class_="best" if model is best else None), drawing),
         class_="metric", data_value=_sort_key(value), data_tip=words,
@@ -152,7 +165,11 @@ def _legend(findings: Findings) -> Markup:
 
 def _all_figures(findings: Findings) -> Markup:
     """Return every figure of every model, transposed: metrics are many, and read downwards."""
-    head = tag("tr", tag("th"), [tag("th", tag("span", m.title, class_="clip"), scope="col", class_="number") for m in findings.ranked])
+    head = tag(
+        "tr",
+        tag("th"),
+        [tag("th", tag("span", m.title, class_="clip"), scope="col", class_="number") for m in findings.ranked],
+    )
     rows = [
         tag(
             "tr", tag("th", metric_title(metric), scope="row"),
@@ -179,7 +196,11 @@ def pairs_section(findings: Findings) -> Section | None:
     rows = [
         tag(
             "tr",
-            tag("th", tag("span", tag("i", findings.rank(row)), tag("span", row.title, class_="clip"), class_="name"), scope="row"),
+            tag(
+                "th",
+                tag("span", tag("i", findings.rank(row)), tag("span", row.title, class_="clip"), class_="name"),
+                scope="row",
+            ),
             [_pair_cell(findings, row, column, largest) for column in models],
             tag("td", _wins(findings, row, models), class_="sum"),
         )
@@ -207,7 +228,13 @@ def _pair_cell(findings: Findings, row: ModelResult, column: ModelResult, larges
     symbol = "≈" if not pair.significant else "▲" if ahead else "▼"
     strength = f"--s:{_shade(pair.difference / largest)}" if pair.significant else None
     inner: list[Child] = [tag("span", symbol, class_="symbol"), tag("span", _short(sign * pair.difference))]
-    return tag("td", inner, class_="luck" if not pair.significant else "ahead" if ahead else "behind", style=strength, data_tip=tip)
+    return tag(
+        "td",
+        inner,
+        class_="luck" if not pair.significant else "ahead" if ahead else "behind",
+        style=strength,
+        data_tip=tip,
+    )
 
 
 def _shade(share: float) -> str:

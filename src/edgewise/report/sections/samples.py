@@ -56,7 +56,9 @@ def _liked(titles: list[str]) -> Markup:
         return tag("p", say("samples.liked_none"), class_="caption")
     more = len(titles) - SHOWN_LIKED
     chips = [tag("li", tag("span", title, class_="clip")) for title in titles[:SHOWN_LIKED]]
-    return tag("ul", chips, tag("li", say("samples.others", n=more), class_="more") if more > 0 else None, class_="chips")
+    return tag(
+        "ul", chips, tag("li", say("samples.others", n=more), class_="more") if more > 0 else None, class_="chips"
+    )
 
 
 def _list(findings: Findings, model: ModelResult, rows: list[dict[str, Any]]) -> Markup:
@@ -76,6 +78,15 @@ def _item(row: dict[str, Any]) -> Markup:
     title = str(row.get("title") or row.get("item_id") or figures.DASH)
     reasons = [str(reason) for reason in row.get("reasons") or []]
     hit = bool(row.get("hit"))
-    tick = tag("span", "✓", class_="tick-hit", role="img", aria_label=say("samples.hit"), data_tip=say("samples.hit")) if hit else None
+    tick = (
+        tag("span", "✓", class_="tick-hit", role="img", aria_label=say("samples.hit"), data_tip=say("samples.hit"))
+        if hit
+        else None
+    )
     because = tag("small", say("samples.because", titles=" · ".join(reasons[:3]))) if reasons else None
-    return tag("li", tag("span", tag("span", title, class_="title"), tick, class_="row"), because, class_="hit" if hit else None)
+    return tag(
+        "li",
+        tag("span", tag("span", title, class_="title"), tick, class_="row"),
+        because,
+        class_="hit" if hit else None,
+    )

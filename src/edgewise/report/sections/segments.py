@@ -24,7 +24,9 @@ def segments_section(findings: Findings) -> Section | None:
 
 def _segment_names(findings: Findings) -> list[str]:
     """Return all groups, those of users together, then those of items."""
-    names = list(dict.fromkeys(name for m in findings.ranked if m.evaluation is not None for name in m.evaluation.segments))
+    names = list(
+        dict.fromkeys(name for m in findings.ranked if m.evaluation is not None for name in m.evaluation.segments)
+    )
     kinds = list(dict.fromkeys(_kind(name) for name in names))
     kinds.sort(key=lambda kind: {"users": 0, "items": 1}.get(kind, 2))
     return [name for kind in kinds for name in names if _kind(name) == kind]
@@ -51,7 +53,13 @@ def _full_words(findings: Findings, segment: str) -> Both:
 
 def _metric_of(findings: Findings, segment: str) -> str:
     """Return the metric to show for a group: the main one if the group has it, else the first it has."""
-    there = [name for m in findings.ranked if m.evaluation is not None for name in m.evaluation.segments.get(segment, {}) if name != "n"]
+    there = [
+        name
+        for m in findings.ranked
+        if m.evaluation is not None
+        for name in m.evaluation.segments.get(segment, {})
+        if name != "n"
+    ]
     return findings.metric if findings.metric in there or not there else there[0]
 
 
@@ -61,7 +69,11 @@ def _value(model: ModelResult, segment: str, metric: str) -> float:
 
 
 def _size(findings: Findings, segment: str) -> float:
-    sizes = [m.evaluation.segments[segment]["n"] for m in findings.ranked if m.evaluation and "n" in m.evaluation.segments.get(segment, {})]
+    sizes = [
+        m.evaluation.segments[segment]["n"]
+        for m in findings.ranked
+        if m.evaluation and "n" in m.evaluation.segments.get(segment, {})
+    ]
     return float(max(sizes, default=math.nan))
 
 
@@ -93,7 +105,11 @@ def _head(findings: Findings, names: list[str], metrics: dict[str, str]) -> Mark
         )
         for name in names
     ]  # fmt: skip
-    return tag("thead", tag("tr", tag("td", class_="corner"), titles), tag("tr", tag("th", say("models.model"), scope="col", class_="model"), columns))
+    return tag(
+        "thead",
+        tag("tr", tag("td", class_="corner"), titles),
+        tag("tr", tag("th", say("models.model"), scope="col", class_="model"), columns),
+    )
 
 
 def _first(names: list[str], name: str) -> str | None:
@@ -111,16 +127,27 @@ def _rows(findings: Findings, names: list[str], metrics: dict[str, str]) -> list
     rows = []
     for model in findings.ranked:
         title = tag("span", key_mark(findings.role(model)), tag("span", model.title, class_="clip"), class_="name")
-        cells = [_cell(model, name, metrics[name], ends[name], best=model is best[name], first=_first(names, name)) for name in names]
+        cells = [
+            _cell(model, name, metrics[name], ends[name], best=model is best[name], first=_first(names, name))
+            for name in names
+        ]
         rows.append(tag("tr", tag("th", title, scope="row", class_="model"), cells))
     return rows
 
 
-def _cell(model: ModelResult, name: str, metric: str, ends: tuple[float, float], *, best: bool, first: str | None) -> Markup:
+def _cell(
+    model: ModelResult, name: str, metric: str, ends: tuple[float, float], *, best: bool, first: str | None
+) -> Markup:
     value, (low, high) = _value(model, name, metric), ends
     share = (value - low) / (high - low) if math.isfinite(value) and high > low else 0.0
     dot = tag("span", "● ", class_="dot", aria_hidden="true") if best else None
-    return tag("td", dot, figures.metric(value, 3), class_=" ".join(filter(None, ["best" if best else "", first])) or None, style=f"--s:{share:.2f}")
+    return tag(
+        "td",
+        dot,
+        figures.metric(value, 3),
+        class_=" ".join(filter(None, ["best" if best else "", first])) or None,
+        style=f"--s:{share:.2f}",
+    )
 
 
 def _lede(findings: Findings, names: list[str], metrics: dict[str, str]) -> Both:
@@ -136,8 +163,16 @@ def _lede(findings: Findings, names: list[str], metrics: dict[str, str]) -> Both
     if gaps:
         _, name, best, own = max(gaps, key=lambda gap: gap[0])
         value = figures.metric(_value(best, name, metrics[name]), 3)
-        return say("segments.lede", segment=_full_words(findings, name), model=best.title, value=value, own=figures.metric(own, 3))
-    comparable = [n for n in names if metrics[n] == findings.metric and math.isfinite(_value(winner, n, findings.metric))]
+        return say(
+            "segments.lede",
+            segment=_full_words(findings, name),
+            model=best.title,
+            value=value,
+            own=figures.metric(own, 3),
+        )
+    comparable = [
+        n for n in names if metrics[n] == findings.metric and math.isfinite(_value(winner, n, findings.metric))
+    ]
     if not comparable or len(findings.ranked) < 2:
         return say("segments.lede_none")
     weakest = min(comparable, key=lambda name: _value(winner, name, findings.metric))

@@ -1,0 +1,242 @@
+"""Every command does what it says, for people and for programs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from edgewise.cli.main import main
+from edgewise.models import MODELS
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    """Run a command with --json on standard output."""
+    capsys.readouterr()
+    assert main([*map(str, arguments), "--json"]) == 0
+    captured = capsys.readouterr()
+    return json.loads(captured.out)
+
+
+def test_fit_writes_a_folder_that_recommends(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
+    [given] = run_json(capsys, "recommend", model_folder, "--user", "u000", "-k", 5)
+    assert given["user_id"] == "u000"
+    assert given["source"] == "item-knn"
+    assert [item["rank"] for item in given["items"]] == [1, 2, 3, 4, 5]
+    assert all(item["title"].startswith("Title ") for item in given["items"])
+
+
+def test_fit_keeps_what_ran_beside_the_result(model_folder: Path, log: Path) -> None:
+    text = (model_folder / "run.toml").read_text()
+    assert f'path = "{log}"' in text
+    assert 'name = "item-knn"' in text
+
+
+def test_a_kept_configuration_runs_again(tmp_path: Path, model_folder: Path) -> None:
+    assert main(["fit", "--config", str(model_folder / "run.toml"), "--out", str(tmp_path / "again")]) == 0
+    first, again = (json.loads((folder / "model.json").read_text()) for folder in (model_folder, tmp_path / "again"))
+    assert first["files"]["arrays.safetensors"] == again["files"]["arrays.safetensors"]
+
+
+def test_settings_reach_the_model(tmp_path: Path, log: Path) -> None:
+    out = tmp_path / "model"
+    assert main(["fit", "--data", str(log), "--model", "popularity", "--set", "count=events", "--out", str(out)]) == 0
+    assert json.loads((out / "model.json").read_text())["config"] == {"count": "events"}
+
+
+def test_an_unknown_user_is_told_that_popular_items_answer(
+    capsys: pytest.CaptureFixture[str], model_folder: Path
+) -> None:
+    assert main(["recommend", str(model_folder), "--user", "nobody", "-k", "3"]) == 0
+    assert "by popular: the model does not know this user" in capsys.readouterr().out
+
+
+def test_similar_lists_the_same_group(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
+    found = run_json(capsys, "similar", model_folder, "--item", "1000", "-k", 3)
+    assert len(found["items"]) == 3
+    assert all(1000 < row["item_id"] < 1011 for row in found["items"])
+
+
+def test_explain_names_items_of_the_history(capsys: pytest.CaptureFixture[str], model_folder: Path, log: Path) -> None:
+    [given] = run_json(capsys, "recommend", model_folder, "--user", "u000", "-k", 1)
+    found = run_json(capsys, "explain", model_folder, "--user", "u000", "--item", given["items"][0]["item_id"])
+    history = set(pl.read_csv(log).filter(pl.col("user_id") == "u000")["item_id"])
+    assert found["reasons"]
+    assert {reason["item_id"] for reason in found["reasons"]} <= history
+
+
+def test_evaluate_measures_a_folder(capsys: pytest.CaptureFixture[str], model_folder: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.csv"
+    rows = [(user, item) for user, item in _withheld().items()]
+    pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row").write_csv(test)
+    found = run_json(capsys, "evaluate", model_folder, "--test", test, "--k", "3")
+    assert found["recall@3"] > 0.9
+    assert found["n_users"] == len(rows)
+
+
+def test_compare_writes_the_keys_that_programs_read(tmp_path: Path, log: Path, items_file: Path) -> None:
+    out, report = tmp_path / "out.json", tmp_path / "report.html"
+    arguments = [
+        "compare",
+        "--data",
+        log,
+        "--split",
+        "random",
+        "--items",
+        items_file,
+        "--models",
+        "popularity,item-knn",
+        "--k",
+        "5,10",
+    ]
+    assert main([*map(str, arguments), "--seed", "0", "--json", str(out), "--report", str(report)]) == 0
+    found = json.loads(out.read_text())
+    assert set(found) >= {"data", "models", "significance"}
+    assert list(found["models"]) == ["popularity", "item-knn"]
+    for figures in found["models"].values():
+        assert {"recall@5", "ndcg@5", "recall@10", "ndcg@10", "fit_s", "evaluate_s", "peak_rss_mb"} <= set(figures)
+    assert found["winner"] == "item-knn"
+    assert found["models"]["item-knn"]["ndcg@10"] > found["models"]["popularity"]["ndcg@10"]
+    [test] = found["significance"]
+    assert (test["better"], test["worse"]) == ("item-knn", "popularity")
+    assert test["significant"]
+    assert report.read_text().startswith("<!doctype html>")
+
+
+def test_compare_takes_given_files(tmp_path: Path, log: Path) -> None:
+    test, out = tmp_path / "test.csv", tmp_path / "out.json"
+    pl.DataFrame(list(_withheld().items()), schema=["user_id", "item_id"], orient="row").write_csv(test)
+    arguments = ["compare", "--train", log, "--test", test, "--models", "item-knn", "--k", "3", "--json", out]
+    assert main(list(map(str, arguments))) == 0
+    found = json.loads(out.read_text())
+    assert found["models"]["item-knn"]["recall@3"] > 0.9
+    assert found["data"]["split"] == "given"
+
+
+@pytest.mark.parametrize("split", ["random", "leave-last-out", "time", "cold-users", "cold-items", "k-fold"])
+def test_compare_works_with_every_split(tmp_path: Path, log: Path, split: str) -> None:
+    out = tmp_path / "out.json"
+    assert (
+        main(["compare", "--data", str(log), "--split", split, "--models", "popularity,item-knn", "--json", str(out)])
+        == 0
+    )
+    assert json.loads(out.read_text())["data"]["split"] == split
+
+
+def test_the_same_seed_gives_the_same_figures(tmp_path: Path, log: Path) -> None:
+    found = []
+    for name in ("a.json", "b.json"):
+        assert (
+            main(
+                [
+                    "compare",
+                    "--data",
+                    str(log),
+                    "--split",
+                    "random",
+                    "--models",
+                    "item-knn",
+                    "--json",
+                    str(tmp_path / name),
+                ]
+            )
+            == 0
+        )
+        figures = json.loads((tmp_path / name).read_text())["models"]["item-knn"]
+        found.append(
+            {key: value for key, value in figures.items() if key not in ("fit_s", "evaluate_s", "peak_rss_mb")}
+        )
+    assert found[0] == found[1]
+
+
+def test_quick_tuning_searches_and_says_so(tmp_path: Path, log: Path) -> None:
+    out = tmp_path / "out.json"
+    arguments = [
+        "compare",
+        "--data",
+        str(log),
+        "--split",
+        "random",
+        "--models",
+        "popularity,item-knn",
+        "--tune-quick",
+        "--set",
+        "tune.n_trials=3",
+    ]
+    assert main([*arguments, "--json", str(out)]) == 0
+    models = json.loads(out.read_text())["models"]
+    assert models["item-knn"]["notes"][0].startswith("tuned: 3 settings tried")
+    assert models["popularity"]["notes"] == []
+
+
+def test_a_contender_is_set_by_its_name(tmp_path: Path, log: Path) -> None:
+    out = tmp_path / "out.json"
+    arguments = [
+        "compare",
+        "--data",
+        str(log),
+        "--split",
+        "random",
+        "--models",
+        "popularity",
+        "--set",
+        "popularity.count=events",
+    ]
+    assert main([*arguments, "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["models"]["popularity"]["config"] == {"count": "events"}
+
+
+def test_a_contender_that_cannot_take_part_is_reported_and_the_others_go_on(tmp_path: Path, log: Path) -> None:
+    out = tmp_path / "out.json"
+    assert (
+        main(["compare", "--data", str(log), "--split", "random", "--models", "popularity,content", "--json", str(out)])
+        == 0
+    )
+    models = json.loads(out.read_text())["models"]
+    assert "--items" in models["content"]["failure"]
+    assert models["popularity"]["failure"] is None
+
+
+def test_the_winner_can_be_saved(tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "best"
+    arguments = [
+        "compare",
+        "--data",
+        str(log),
+        "--split",
+        "random",
+        "--models",
+        "popularity,item-knn",
+        "--save",
+        str(folder),
+    ]
+    assert main(arguments) == 0
+    assert json.loads((folder / "model.json").read_text())["metrics"]["ndcg@20"] > 0
+    assert run_json(capsys, "recommend", folder, "--user", "u003")[0]["source"] == "item-knn"
+
+
+def test_models_lists_every_model_with_its_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    found = run_json(capsys, "models")
+    assert [row["name"] for row in found] == list(MODELS)
+    assert all(row["paper"] and row["title"] and row["needs"] for row in found)
+
+
+def test_doctor_tells_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
+    found = run_json(capsys, "doctor")
+    assert found["cpus"] >= 1
+    assert found["versions"]["edgewise"]
+    assert found["blas"]
+
+
+def test_inspect_tells_what_is_in_a_log(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    found = run_json(capsys, "inspect", log)
+    assert found["n_users"] == 60
+    assert main(["inspect", str(log)]) == 0
+    assert "60 users" in capsys.readouterr().out
+
+
+def _withheld() -> dict[str, int]:
+    from edgewise.testing.planted import planted_tastes
+
+    return planted_tastes().withheld
