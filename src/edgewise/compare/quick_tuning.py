@@ -4,8 +4,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from edgewise.compare.tasks import Task
 from edgewise.data.split import Split, split_dataset
 from edgewise.errors import EdgewiseError
@@ -60,7 +58,7 @@ def tune_quick(
                 break
             try:
                 model = build(name, settings | drawn, seed=seed).fit(inner.train)
-                figure = task.evaluate(model, inner, k).overall[metric]
+                figure = task.evaluate(model, inner, k, thorough=False).overall[metric]
             except EdgewiseError:
                 if not trial:
                     raise

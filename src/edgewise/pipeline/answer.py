@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 
 from edgewise.data.ids import UNKNOWN
-from edgewise.pipeline.fallback import FALLBACK, popular_block
+from edgewise.pipeline.fallback import FALLBACK, popular_items
 from edgewise.pipeline.titles import titles_of
-from edgewise.ranking import NOTHING
 from edgewise.recommender import Recommender
 
 
@@ -82,14 +81,9 @@ def answer(
             else "the model has nothing to say about this user"
         )
         seen = catalogue.seen[[user_index]] if exclude_seen and user_index != UNKNOWN else None
-        best, scores = popular_block(catalogue, k, seen)
-        there = best[0] != NOTHING
-        ids = catalogue.items.ids_at(best[0][there])
-        answers.append(
-            Answer(
-                name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores[0][there].tolist(), [()] * len(ids))
-            )
-        )
+        best, scores = popular_items(catalogue, k, seen)
+        ids = catalogue.items.ids_at(best)
+        answers.append(Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores.tolist(), [()] * len(ids))))
     return answers
 
 

@@ -1,0 +1,147 @@
+"""The engine: the same users for all, an honest verdict, choices on validation data alone."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from edgewise.compare.engine import Plan, compare
+from edgewise.compare.output import comparison_json, table_rows, verdict
+from edgewise.compare.quick_tuning import QuickTuning, tune_quick, validation_split
+from edgewise.compare.tasks import NEW_USERS, task_of
+from edgewise.data import Dataset
+from edgewise.data.split import Split, given, split_dataset
+from edgewise.errors import ConfigError, DataError, UnknownNameError
+from edgewise.evaluate.result import Comparison
+from edgewise.models.popularity import Popularity
+from edgewise.recommender import Recommender
+from edgewise.testing.planted import planted_tastes
+
+ITEMS = task_of("items")
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    planted = planted_tastes()
+    rows = [*planted.withheld.items(), ("newcomer", 1000), ("u000", 99_999)]
+    test = Dataset.from_events(pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"))
+    return given(planted.train, test)
+
+
+@pytest.fixture(scope="module")
+def found(split: Split) -> tuple[Comparison, dict[str, Recommender]]:
+    return compare(split, Plan(ITEMS, ("popularity", "item-knn"), k=(3, 5), name="planted"))
+
+
+def test_the_model_that_knows_tastes_wins_and_it_is_not_luck(found: tuple[Comparison, dict[str, Recommender]]) -> None:
+    comparison, fitted = found
+    assert comparison.winner == "item-knn"
+    assert comparison.main_metric == "ndcg@5"
+    assert set(fitted) == {"popularity", "item-knn"}
+    assert verdict(comparison).startswith("item-knn wins with ndcg@5 ")
+    assert "not luck" in verdict(comparison)
+
+
+def test_all_models_are_measured_on_the_same_users(found: tuple[Comparison, dict[str, Recommender]]) -> None:
+    comparison, _ = found
+    first, second = (result.evaluation for result in comparison.models.values())
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.user_index, second.user_index)
+
+
+def test_newcomers_and_unknown_items_are_counted(found: tuple[Comparison, dict[str, Recommender]]) -> None:
+    comparison, _ = found
+    assert comparison.data["n_new_users"] == 1
+    assert comparison.data["n_new_items"] == 1
+    evaluation = comparison.models["item-knn"].evaluation
+    assert evaluation is not None
+    assert evaluation.segments[NEW_USERS]["n"] == 1.0
+
+
+def test_where_every_user_is_new_the_fallback_is_measured(split: Split) -> None:
+    train = split.train
+    test = Dataset.from_events(pl.DataFrame({"user_id": ["n1", "n2"], "item_id": [1000, 1001]}))
+    comparison, _ = compare(given(train, test), Plan(ITEMS, ("popularity", "item-knn"), k=(44,)))
+    figures = [result.evaluation.overall["recall@44"] for result in comparison.models.values() if result.evaluation]
+    assert figures[0] == figures[1] == 1.0
+    assert "may be luck" in verdict(comparison)
+
+
+def test_one_model_alone_proves_nothing(split: Split) -> None:
+    comparison, _ = compare(split, Plan(ITEMS, ("popularity",), k=(3,)))
+    assert "is the only model measured" in verdict(comparison)
+    assert comparison.significance == []
+
+
+def test_the_json_has_no_nan_and_the_table_a_row_for_each(found: tuple[Comparison, dict[str, Recommender]]) -> None:
+    import json
+
+    comparison, _ = found
+    json.dumps(comparison_json(comparison), allow_nan=False)
+    header, rows = table_rows(comparison)
+    assert [row[1] for row in rows] == ["item-knn", "popularity"]
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_samples_are_test_users_with_reasons(found: tuple[Comparison, dict[str, Recommender]]) -> None:
+    comparison, _ = found
+    assert len(comparison.samples) == 3
+    for sample in comparison.samples:
+        assert sample.liked
+        assert all(row["reasons"] for row in sample.lists["item-knn"][:1])
+
+
+def test_a_misspelt_model_stops_before_any_work(split: Split) -> None:
+    with pytest.raises(UnknownNameError, match="there is no model 'gnn'"):
+        compare(split, Plan(ITEMS, ("popularity", "gnn")))
+
+
+def test_if_nobody_can_take_part_the_reason_is_raised(split: Split) -> None:
+    bare = given(Dataset.from_events(split.train.to_frame()), split.test)
+    with pytest.raises(DataError, match="--items"):
+        compare(bare, Plan(ITEMS, ("content",)))
+
+
+def test_no_models_are_refused(split: Split) -> None:
+    with pytest.raises(ConfigError, match="no models to compare"):
+        compare(split, Plan(ITEMS, ()))
+
+
+def test_tuning_never_sees_the_test_part(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(Popularity, "SEARCH", {"count": _Const("events")})
+    original = Popularity.fit_arrays
+    monkeypatch.setattr(Popularity, "fit_arrays", lambda self, dataset: (seen.append(dataset), original(self, dataset))[1])
+    settings, notes = tune_quick("popularity", {}, split, ITEMS, "ndcg@5", QuickTuning(n_trials=3, budget_s=60), seed=0)
+    test_pairs = set(split.test.to_frame().select("user_id", "item_id").rows())
+    assert len(seen) == 3
+    for dataset in seen:
+        pairs = set(dataset.to_frame().select("user_id", "item_id").rows())
+        assert not pairs & test_pairs
+        assert len(pairs) < split.train.interactions.nnz
+    assert notes[0].startswith("tuned: 3 settings tried")
+    assert set(settings) <= {"count"}
+
+
+def test_what_the_caller_has_set_is_not_searched(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Popularity, "SEARCH", {"count": _Const("events")})
+    assert tune_quick("popularity", {"count": "users"}, split, ITEMS, "ndcg@5", QuickTuning(), seed=0) == ({"count": "users"}, [])
+
+
+def test_validation_is_taken_as_the_test_was() -> None:
+    frame = planted_tastes().train.to_frame()
+    stamped = Dataset.from_events(frame.with_columns(timestamp=pl.int_range(pl.len())))
+    inner = validation_split(split_dataset(stamped, "time", test=0.2), seed=0)
+    assert inner.how == "time"
+    assert inner.train.events["timestamp"].max() <= inner.test.events["timestamp"].min()  # type: ignore[operator]
+    assert validation_split(split_dataset(stamped, "cold-items", test=0.2), seed=0).how == "random"
+
+
+class _Const:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def draw(self, rng: np.random.Generator) -> Any:  # noqa: ARG002 - the protocol's signature
+        return self.value
