@@ -81,7 +81,7 @@ def test_the_json_has_no_nan_and_the_table_a_row_for_each(found: tuple[Compariso
     comparison, _ = found
     json.dumps(comparison_json(comparison), allow_nan=False)
     header, rows = table_rows(comparison)
-    assert [row[1] for row in rows] == ["item-knn", "popularity"]
+    assert [row[0] for row in rows] == ["item-knn", "popularity"]
     assert all(len(row) == len(header) for row in rows)
 
 

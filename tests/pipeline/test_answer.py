@@ -5,7 +5,7 @@ import pytest
 
 from edgewise.models import build
 from edgewise.pipeline.answer import answer, explain_pair, history_of
-from edgewise.pipeline.fallback import popular_block
+from edgewise.pipeline.fallback import popular_items
 from edgewise.recommender import Recommender
 from edgewise.testing.planted import Planted, planted_tastes
 
@@ -53,10 +53,10 @@ def test_text_that_cannot_be_an_id_is_an_unknown_user(planted: Planted) -> None:
 
 def test_the_fallback_leaves_out_what_was_seen_and_what_nobody_met(model: Recommender) -> None:
     catalogue = model.catalogue
-    best, scores = popular_block(catalogue, 1000, catalogue.seen[[0]])
-    listed = set(best[0][best[0] >= 0].tolist())
-    assert not listed & set(catalogue.seen[[0]].indices.tolist())
-    assert (scores[0][best[0] >= 0] > 0).all()
+    best, scores = popular_items(catalogue, 1000, catalogue.seen[[0]])
+    assert not set(best.tolist()) & set(catalogue.seen[[0]].indices.tolist())
+    assert best.size + catalogue.seen[[0]].nnz == len(catalogue.items)
+    assert (scores > 0).all()
 
 
 def test_a_history_starts_with_what_was_liked_most(planted: Planted) -> None:

@@ -37,7 +37,7 @@ def compare(
     format: options.Format = None,
     tune_quick: Annotated[
         bool, typer.Option("--tune-quick", help="Search a few settings for each model first, on validation data.")
-    ] = False,  # noqa: FBT002 - a typer flag
+    ] = False,
     set_: options.Set = None,
     config: options.Config = None,
     save: Annotated[
@@ -116,7 +116,7 @@ def deliver(
         for line in (*data["split_notes"], *data["leakage"]):
             say(f"  {line}")
         header, rows = table_rows(comparison)
-        table("", header, rows, right=set(range(2, len(header) - 1)))
+        table("", header, rows, right=set(range(1, len(header) - 1)))
         say(verdict(comparison))
     if report:
         from edgewise.report import write_report

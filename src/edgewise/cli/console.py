@@ -22,8 +22,11 @@ from rich.table import Table
 from edgewise import telemetry
 from edgewise.files import write_json
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_PIPE_WIDTH = 120
+"""Columns where the output is no terminal: a file or another program."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 TO_STDOUT = "-"
 """The value of `--json` that means standard output."""

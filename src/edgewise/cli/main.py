@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from edgewise.cli import compare_command, data_commands, demo_command, model_commands
@@ -29,6 +28,9 @@ app.command("models")(model_commands.models)
 app.command("doctor")(data_commands.doctor)
 app.command("demo")(demo_command.demo)
 
+# Typer brings click's classes under names that changed between its versions; these are them in all of them.
+_UsageError = typer.BadParameter.__bases__[0]
+_ClickException = _UsageError.__bases__[0]
 _INTERRUPTED = 130
 _JSON_NEEDS_FILE = {"compare"}
 """Commands whose `--json` always names a file (or `-`); for the others a bare `--json` means standard output."""
@@ -44,12 +46,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         code = app(args=with_json_value(arguments), standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except _ClickException as error:
+        error.show()  # type: ignore[attr-defined]
+        return EdgewiseError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
         _complain("stopped. Nothing half-written was left behind.")
         return _INTERRUPTED
     except EdgewiseError as error:

@@ -105,7 +105,7 @@ def recommend(
     directory: options.ModelFolder,
     user: Annotated[list[str], typer.Option("--user", metavar="ID", help="The user's id; can be repeated.")],
     k: options.K = 10,
-    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also list what the user has met.")] = False,  # noqa: FBT002 - a typer flag
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also list what the user has met.")] = False,
     reasons: Annotated[int, typer.Option("--reasons", min=0, help="How many reasons to give for each item.")] = 2,
     json: options.Json = None,
 ) -> None:

@@ -95,7 +95,7 @@ def compare(split: Split, plan: Plan) -> tuple[Comparison, dict[str, Recommender
         models=results,
         significance=compare_pairs(per_user, main_metric, seed=plan.seed),
         winner=winner,
-        samples=samples(fitted, _evaluation(results[winner]), split, seed=plan.seed),
+        samples=samples(fitted, split, seed=plan.seed),
         embedding_map=embedding_map(fitted, winner, seed=plan.seed),
         labels=split.train.labels,
         machine=machine(),

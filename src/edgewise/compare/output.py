@@ -24,7 +24,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             {
                 "metric": test.metric, "better": test.better, "worse": test.worse, "difference": test.difference,
                 "low": test.low, "high": test.high, "p_value": test.p_value, "p_corrected": test.p_corrected,
-                "significant": test.significant,
+                "significant": test.significant, "test": test.test, "detectable": _number(test.detectable),
             }
             for test in comparison.significance
         ],
@@ -66,23 +66,21 @@ def evaluation_json(evaluation: Evaluation, intervals: dict[str, tuple[float, fl
 def table_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of the terminal table, best first; failed contenders last, with the reason."""
     main, k = comparison.main_metric, comparison.k[-1]
-    shown = [name for name in (f"recall@{k}", f"mrr@{k}", f"coverage@{k}") if name != main]
-    header = ["", "model", main, "95 % interval", *shown, "fit s", "rank s", "peak MB", "against the winner"]
+    beside = f"recall@{k}"
+    header = ["model", f"{main} (95 % interval)", beside, "fit s", "rank s", "peak MB", "against the winner"]
     ranked = sorted(comparison.models.values(), key=lambda result: -_main(result, main))
     rows = []
     for result in ranked:
         if result.evaluation is None:
-            rows.append(["", result.name, "–", "", *[""] * len(shown), "", "", "", result.failure or ""])
+            rows.append([result.name, "could not take part", "", "", "", "", result.failure or ""])
             continue
         overall = result.evaluation.overall
         low, high = result.intervals[main]
         rows.append(
             [
-                "★" if result.name == comparison.winner else "",
                 result.name,
-                f"{overall[main]:.4f}",
-                f"{low:.4f}–{high:.4f}",
-                *[f"{overall[name]:.4f}" if name in overall else "" for name in shown],
+                f"{overall[main]:.4f} ({low:.4f}–{high:.4f})",
+                f"{overall[beside]:.4f}",
                 f"{result.fit_s:.1f}",
                 f"{result.evaluation.evaluate_s:.1f}",
                 f"{result.peak_rss_mb:.0f}",
@@ -102,18 +100,18 @@ def verdict(comparison: Comparison) -> str:
     figure = winner.evaluation.overall[comparison.main_metric]
     base = figure - nearest.difference
     gain = f", {nearest.difference / base:+.0%}" if base > 0 else ""
-    if nearest.significant:
-        sure = (
-            f"not luck (p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons)"
-        )
-    else:
-        sure = f"which may be luck (p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons)"
-    return f"{winner.name} wins with {comparison.main_metric} {figure:.4f}; the next is {nearest.worse} at {base:.4f} ({nearest.difference:+.4f}{gain}), {sure}."
+    corrected = f"p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons"
+    sure = f"not luck ({corrected})" if nearest.significant else f"which may be luck ({corrected})"
+    text = f"{winner.name} wins with {comparison.main_metric} {figure:.4f}; the next is {nearest.worse} at {base:.4f} ({nearest.difference:+.4f}{gain}), {sure}."
+    if not nearest.significant and not math.isnan(nearest.detectable):
+        n_users = winner.evaluation.user_index.size
+        text += f" With {n_users:,} test users, a difference below {nearest.detectable:.4f} would mostly go unseen."
+    return text
 
 
 def _against(comparison: Comparison, name: str) -> str:
     if name == comparison.winner:
-        return "winner"
+        return "★ winner"
     for test in comparison.significance:
         if {test.better, test.worse} == {comparison.winner, name}:
             return (

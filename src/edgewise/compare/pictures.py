@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 
 from edgewise.data import Dataset
+from edgewise.data.ids import UNKNOWN
 from edgewise.data.split import Split
-from edgewise.evaluate.result import EmbeddingMap, Evaluation, Sample
+from edgewise.evaluate.result import EmbeddingMap, Sample
 from edgewise.pipeline.answer import answer, history_of
 from edgewise.pipeline.titles import category_column, titles_of
 from edgewise.recommender import Recommender
@@ -46,22 +47,23 @@ def timeline_of(split: Split) -> pl.DataFrame:
     return counted.select("period", "n", "split").sort("period", "split")
 
 
-def samples(models: dict[str, Recommender], evaluation: Evaluation, split: Split, *, seed: int) -> list[Sample]:
+def samples(models: dict[str, Recommender], split: Split, *, seed: int) -> list[Sample]:
     """Draw a few test users at random, not by success, and list what each model gives them.
 
     Args:
         models: fitted, by name.
-        evaluation: whose users to draw from; those with at least three test items where there are any.
-        split: for what the users really met next.
+        split: its test users, those that training knows where there are any, with three test items where there are any.
         seed: the draw's.
     """
     train, test = split.train, split.test
     any_model = next(iter(models.values()))
-    test_row = test.users.index_of(train.users.ids_at(evaluation.user_index))
-    n_test = np.diff(test.interactions.indptr)[test_row]
-    eligible = evaluation.user_index[n_test >= 3] if (n_test >= 3).any() else evaluation.user_index
-    chosen = make_rng(seed, "samples").choice(eligible, size=min(N_SAMPLES, eligible.size), replace=False)
-    users = train.users.ids_at(np.sort(chosen))
+    n_test = np.diff(test.interactions.indptr)
+    eligible = n_test > 0
+    for wish in (train.users.index_of(test.users.ids) != UNKNOWN, n_test >= 3):
+        eligible = eligible & wish if (eligible & wish).any() else eligible
+    candidates = np.flatnonzero(eligible)
+    chosen = make_rng(seed, "samples").choice(candidates, size=min(N_SAMPLES, candidates.size), replace=False)
+    users = test.users.ids_at(np.sort(chosen))
     answers = {name: answer(model, users, LIST_LENGTH, n_reasons=N_REASONS) for name, model in models.items()}
     met = test.to_frame().filter(pl.col("user_id").is_in(users.implode()))
     found = []

@@ -1,5 +1,6 @@
 """What a task brings to the engine: how to evaluate, and what to sort by. `items` is the first; others are a class each."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -12,11 +13,13 @@ from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
 from edgewise.data.split import Split
 from edgewise.errors import DataError, UnknownNameError
+from edgewise.evaluate.metrics import METRICS, find_hits
 from edgewise.evaluate.protocol import Scorer, evaluate
 from edgewise.evaluate.result import Evaluation
-from edgewise.pipeline.fallback import popular_scores
+from edgewise.evaluate.segments import mean_of
+from edgewise.evaluate.targets import find_targets
+from edgewise.pipeline.fallback import popular_items
 from edgewise.recommender import Catalogue
-from edgewise.types import Floats, Index
 
 NEW_USERS = "users: new (answered by what is popular)"
 """The name of the segment of test users whom training does not know."""
@@ -51,37 +54,41 @@ class ItemsTask:
 
         Where every test user is new (a split by users), the fallback is what gets measured, for every model alike.
         """
-        newcomers = newcomers_of(model.catalogue, split.test)
-        if newcomers is not None and not (model.catalogue.users.index_of(split.test.users.ids) != UNKNOWN).any():
-            return evaluate(newcomers, split.test, k=k, auc=thorough, edges=thorough)
+        if not (model.catalogue.users.index_of(split.test.users.ids) != UNKNOWN).any():
+            found = evaluate_newcomers(model.catalogue, split.test, k)
+            if found is None:
+                raise DataError("all users and items of the test data are new to training; nobody could have found anything.")
+            return found
         found = evaluate(model, split.test, k=k, auc=thorough, edges=thorough)
-        if newcomers is None or not thorough:
+        answered = evaluate_newcomers(model.catalogue, split.test, k) if thorough else None
+        if answered is None:
             return found
-        try:
-            answered = evaluate(newcomers, split.test, k=k, auc=False, edges=False)
-        except DataError:  # the newcomers' items are all unknown to training: nobody could have found one
-            return found
-        accuracy = {name: value for name, value in answered.overall.items() if name.partition("@")[0] in ("recall", "ndcg", "hit_rate")}
-        return replace(found, segments=found.segments | {NEW_USERS: {"n": float(answered.user_index.size), **accuracy}})
+        figures = {"n": float(answered.user_index.size), **answered.overall}
+        return replace(found, segments=found.segments | {NEW_USERS: figures})
 
 
-class Newcomers:
-    """Users whom training does not know, as something that can be evaluated: everyone gets what is popular."""
+def evaluate_newcomers(catalogue: Catalogue, test: Dataset, k: tuple[int, ...]) -> Evaluation | None:
+    """Measure what test users whom training does not know get: the fallback, the same for every model.
 
-    def __init__(self, catalogue: Catalogue, user_ids: pl.Series) -> None:
-        nothing = csr_array((len(user_ids), len(catalogue.items)), dtype=np.float32)
-        self.catalogue = Catalogue(IdMap(user_ids, "user"), catalogue.items, nothing)
-        self._scores = popular_scores(catalogue)
-
-    def masked_scores(self, user_index: Index) -> Floats:
-        """Give everyone the popularity of each item, NaN for those that nobody met."""
-        return np.tile(self._scores, (user_index.size, 1))
-
-
-def newcomers_of(catalogue: Catalogue, test: Dataset) -> Newcomers | None:
-    """Return the test users whom training does not know, or None where it knows them all."""
+    Returns:
+        The ranking metrics; `user_index` counts the newcomers alone, in the order of their ids. None without newcomers,
+        or where everything that they met is new too.
+    """
     new = test.users.ids.filter(pl.Series(catalogue.users.index_of(test.users.ids) == UNKNOWN))
-    return Newcomers(catalogue, new) if len(new) else None
+    if new.is_empty():
+        return None
+    nothing_seen = csr_array((len(new), len(catalogue.items)), dtype=np.float32)
+    try:
+        targets = find_targets(Catalogue(IdMap(new, "user"), catalogue.items, nothing_seen), test)
+    except DataError:
+        return None
+    started = time.perf_counter()
+    best, _ = popular_items(catalogue, k[-1])
+    lists = np.tile(best, (targets.n_users, 1))
+    hits = find_hits(lists, targets.relevant)
+    per_user = {f"{name}@{cut}": metric(hits, targets.n_relevant, cut) for cut in k for name, metric in METRICS.items()}
+    overall = {name: mean_of(values) for name, values in per_user.items()}
+    return Evaluation(targets.user_index, per_user, overall, {}, lists, time.perf_counter() - started)
 
 
 TASKS: Mapping[str, Task] = {"items": ItemsTask()}

@@ -15,6 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from edgewise.config import Settings
 from edgewise.data.dataset import DEFAULT_TYPE
 from edgewise.data.ids import IdMap, as_id_series, encode
+from edgewise.data.wording import count, share, time_text
 from edgewise.errors import DataError
 from edgewise.types import Bools, Index
 
@@ -174,12 +175,13 @@ class _Work:
         example = _shown(self.frame.row(int(mask.arg_max() or 0), named=True))
         if rule == "raise":
             hint = hint or f"Set [clean] {name} = 'drop' to leave them out."
-            raise DataError(f"{example}: {_count(number, 'row')} {found}. {hint}")
+            raise DataError(f"{example}: {count(number, 'row')} {found}. {hint}")
         left = self.frame.filter(~mask)
         if left.is_empty():
-            gone = (
-                f"all {number:,} rows" if number == self.given else f"the last {number:,} of {self.given:,} rows, those"
-            )
+            if number < self.given:
+                gone = f"the last {number:,} of {self.given:,} rows, those"
+            else:
+                gone = "the only row," if number == 1 else f"all {number:,} rows"
             raise DataError(
                 f"cleaning left nothing: [clean] {setting} took away {gone} {found}, such as {example}. "
                 f"{hint or 'Loosen or unset it.'}"
@@ -275,7 +277,7 @@ def _exact_repeats(work: _Work) -> None:
     keep = np.ones(work.frame.height, dtype=np.bool_)
     keep[repeats] = False
     left = work.frame.filter(pl.Series(keep)) if repeats.size else work.frame
-    work.merge("exact_repeats", left, "that repeat an earlier row in every column", first)
+    work.merge("exact_repeats", left, "that repeat an earlier row in every column read", first)
 
 
 def _repeats(frame: pl.DataFrame) -> Index:
@@ -334,7 +336,7 @@ def _inhuman_users(work: _Work) -> None:
             & (pl.col("timestamp_later") - pl.col("timestamp") < window_ms)
         )
         users = fast["user_id"].unique()
-        found = f"of {_count(len(users), 'user')} with more than {limit:,} events in a {words}"
+        found = f"of {count(len(users), 'user')} with more than {limit:,} events in a {words}"
         work.apply(name, work.frame["user_id"].is_in(users.implode()), found)
 
 
@@ -413,29 +415,6 @@ def k_core(users: Index, items: Index, least_user: int, least_item: int) -> tupl
 # Words.
 
 
-def share(part: int, whole: int) -> str:
-    """Say a share in per cent, never rounding something to nothing or all.
-
-    >>> share(1, 3), share(1, 100_000), share(99_999, 100_000), share(0, 0)
-    ('33.3 %', 'below 0.1 %', 'above 99.9 %', '0.0 %')
-    """
-    value = 100 * part / whole if whole else 0.0
-    if 0 < value < 0.1:
-        return "below 0.1 %"
-    return "above 99.9 %" if 99.9 < value < 100 else f"{value:.1f} %"
-
-
-def time_text(timestamp: int) -> str:
-    """Write UTC milliseconds since 1970 as ISO 8601, or as the number where the year is beyond four digits.
-
-    >>> time_text(1_260_759_144_000), time_text(10**18)
-    ('2009-12-14T02:52:24Z', '1000000000000000000 ms since 1970')
-    """
-    if not -62_000_000_000_000 < timestamp < 253_402_300_800_000:
-        return f"{timestamp} ms since 1970"
-    return str(np.datetime64(timestamp, "ms").astype("datetime64[s]")) + "Z"
-
-
 def _shown(row: dict[str, Any]) -> str:
     """Name a row: its number in the table as given, and the columns of an interaction."""
     parts = []
@@ -455,10 +434,6 @@ def _setting(name: str, value: Any) -> str:
 
 def _number(value: Any) -> str:
     return "missing" if value is None else f"{value:g}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _blank(dtype: pl.DataType, name: str) -> pl.Expr:

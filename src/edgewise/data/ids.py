@@ -1,6 +1,6 @@
 """Ids: the caller's own outside, dense positions inside; translated here and nowhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,13 @@ UNKNOWN = -1
 """The position of an id that the map does not hold."""
 
 _TABLE_SPREAD = 4
-"""A look-up table is used for integers whose range is at most this many times their number."""
+"""A look-up table is used for integers whose range is at most this many times their number, and that of the rows to look up."""
+
+_BLOCK_ROWS = 1 << 17
+"""How many ids are looked up at once: 1 MB of them, which the cache holds together with what becomes of them."""
+
+_MANY_ROWS = 1 << 20
+"""From so many rows on, the compiled kernel is worth its start."""
 
 _SHOWN = 60
 """How much of a wrong id a message repeats."""
@@ -125,16 +131,44 @@ def as_id_series(ids: Ids, kind: str) -> pl.Series:
 
 def encode(ids: pl.Series, id_map: IdMap) -> NDArray[np.int32]:
     """Return the positions of a long column of ids of the map's own kind; -1 where the map does not hold one."""
-    if not id_map.is_text and (table := _lookup_table(id_map.ids)) is not None:
-        lowest, positions = table
-        values = ids.fill_null(lowest - 1 if lowest > np.iinfo(np.int64).min else np.iinfo(np.int64).max).to_numpy()
-        inside = (values >= lowest) & (values < lowest + len(positions))
-        if inside.all():
-            return positions[values - lowest]
-        return np.where(inside, positions[np.where(inside, values - lowest, 0)], np.int32(UNKNOWN))
+    if id_map.is_text:
+        return _encode_text(ids, id_map.ids)
+    known = id_map.ids.to_numpy()
+    if len(known) and _is_dense(int(known[0]), int(known[-1]), len(known) + len(ids)):
+        return _encode_dense(ids, known)
+    if len(ids) >= _MANY_ROWS and not ids.has_nulls():
+        from edgewise.data.lookup import find  # compiled by Numba, which is slow to import and not needed otherwise
+
+        return find(ids.to_numpy(), known)
     ours = pl.DataFrame({"id": id_map.ids, "position": np.arange(len(id_map), dtype=np.int32)})
     found = ids.to_frame("id").join(ours, on="id", how="left", maintain_order="left")["position"]
-    return found.fill_null(UNKNOWN).to_numpy()
+    return np.asarray(found.fill_null(UNKNOWN).to_numpy(), dtype=np.int32)
+
+
+def _encode_text(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:
+    if known.is_empty():
+        return np.full(len(ids), UNKNOWN, dtype=np.int32)
+    # An Enum numbers its categories in the order given, which is what an index is; the cast is a parallel hash look-up.
+    found = ids.cast(pl.Enum(known), strict=False).to_physical().cast(pl.Int32)
+    return np.asarray(found.fill_null(UNKNOWN).to_numpy(), dtype=np.int32)
+
+
+def _encode_dense(ids: pl.Series, known: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Look positions up in a table by the distance from the lowest id, a block of rows at a time."""
+    lowest, highest = int(known[0]), int(known[-1])
+    positions = np.full(highest - lowest + 1, UNKNOWN, dtype=np.int32)
+    positions[known - lowest] = np.arange(len(known), dtype=np.int32)
+    if ids.has_nulls():
+        ids = ids.fill_null(lowest - 1 if lowest > np.iinfo(np.int64).min else np.iinfo(np.int64).max)
+    found = np.empty(len(ids), dtype=np.int32)
+    for start, values in _blocks(ids):
+        inside = (values >= lowest) & (values <= highest)
+        if inside.all():
+            found[start : start + len(values)] = positions[values - lowest]
+        else:
+            known_here = positions[np.where(inside, values - lowest, 0)]
+            found[start : start + len(values)] = np.where(inside, known_here, np.int32(UNKNOWN))
+    return found
 
 
 def _distinct(ids: pl.Series) -> pl.Series:
@@ -142,19 +176,29 @@ def _distinct(ids: pl.Series) -> pl.Series:
         raise DataError(
             f"{ids.null_count()} {ids.name} ids are missing; drop those rows first (cleaning does: [clean] missing = 'drop')."
         )
+    if ids.dtype == pl.Int64 and len(ids):
+        lowest, highest = ids.min(), ids.max()
+        if isinstance(lowest, int) and isinstance(highest, int) and _is_dense(lowest, highest, len(ids)):
+            there = np.zeros(highest - lowest + 1, dtype=np.bool_)
+            for _, values in _blocks(ids):
+                there[values - lowest] = True
+            return pl.Series("id", np.flatnonzero(there) + lowest, dtype=pl.Int64)
     return ids.unique().sort().rechunk().alias("id")
 
 
-def _lookup_table(ids: pl.Series) -> tuple[int, NDArray[np.int32]] | None:
-    """Return the lowest id and a table of positions by distance from it, or None where the range is too wide."""
-    if ids.is_empty():
-        return None
-    lowest, highest = int(ids[0]), int(ids[-1])
-    if highest - lowest >= max(_TABLE_SPREAD * len(ids), 1 << 16):
-        return None
-    positions = np.full(highest - lowest + 1, UNKNOWN, dtype=np.int32)
-    positions[ids.to_numpy() - lowest] = np.arange(len(ids), dtype=np.int32)
-    return lowest, positions
+def _is_dense(lowest: int, highest: int, size: int) -> bool:
+    """Whether integers lie so close together that a table over their whole range costs less than hashing them."""
+    return highest - lowest < max(_TABLE_SPREAD * size, 1 << 16)
+
+
+def _blocks(ids: pl.Series) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield the start and the values of blocks that fit the cache; a view where the column has no nulls."""
+    start = 0
+    for chunk in ids.get_chunks():
+        values = chunk.to_numpy()
+        for offset in range(0, len(values), _BLOCK_ROWS):
+            yield start + offset, values[offset : offset + _BLOCK_ROWS]
+        start += len(values)
 
 
 def _kind_name(dtype: pl.DataType) -> str:

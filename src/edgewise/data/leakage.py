@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from edgewise.data.clean import share, time_text
 from edgewise.data.dataset import Dataset
 from edgewise.data.features import FeatureEncoder
 from edgewise.data.split import repeats_of
+from edgewise.data.wording import share, time_text
 
 _TWIN_ITEMS = 10
 """Two histories of this many items or more that are the same to the last are hardly two people."""
@@ -41,15 +42,18 @@ def check_leakage(train: Dataset, test: Dataset, *, features: Iterable[FeatureEn
     Raises:
         IdTypeError: if ids are text in one and integers in the other.
     """
-    found = [_same_pairs(train, test), _future_training(train, test), _foreign_features(train, features)]
-    return [leak for leak in (*found, _twin_users(train, test)) if leak is not None]
+    repeats = pl.Series(repeats_of(train, test))
+    found = [
+        _same_pairs(test, repeats) if repeats.any() else None,
+        _future_training(train, test),
+        _foreign_features(train, features),
+        None if repeats.all() else _twin_users(train, test.subset(~repeats) if repeats.any() else test),
+    ]
+    return [leak for leak in found if leak is not None]
 
 
-def _same_pairs(train: Dataset, test: Dataset) -> Leak | None:
-    repeated = test.to_frame().filter(pl.Series(repeats_of(train, test))).select("user_id", "item_id")
-    pairs = repeated.unique(maintain_order=True)
-    if pairs.is_empty():
-        return None
+def _same_pairs(test: Dataset, repeats: pl.Series) -> Leak:
+    pairs = test.subset(repeats).to_frame().select("user_id", "item_id").unique(maintain_order=True)
     n_test = test.interactions.nnz
     examples = ", ".join(f"user {user} with item {item}" for user, item in pairs.head(_EXAMPLES).iter_rows())
     return Leak(
@@ -68,10 +72,12 @@ def _future_training(train: Dataset, test: Dataset) -> Leak | None:
     late = int((train.events["timestamp"] > first).sum())
     if not late or not isinstance(first, int):
         return None
-    first_of_user = test.to_frame().group_by("user_id").agg(pl.col("timestamp").min().alias("first"))
-    last_of_user = train.to_frame().group_by("user_id").agg(pl.col("timestamp").max().alias("last"))
-    both = first_of_user.join(last_of_user, on="user_id")
-    own = int((both["last"] > both["first"]).sum())
+    # Events are in time order, so of several assignments to one user the last one written is the one wanted.
+    last_of_user = np.full(train.n_users + 1, np.iinfo(np.int64).min)  # the last place stays for those unknown, -1
+    last_of_user[train.events["user_index"].to_numpy()] = train.events["timestamp"].to_numpy()
+    first_of_user = np.full(test.n_users, np.iinfo(np.int64).max)
+    first_of_user[test.events["user_index"].to_numpy()[::-1]] = test.events["timestamp"].to_numpy()[::-1]
+    own = int((last_of_user[train.users.index_of(test.users.ids)] > first_of_user).sum())
     return Leak(
         "future-training",
         late,
@@ -96,20 +102,32 @@ def _foreign_features(train: Dataset, features: Iterable[FeatureEncoder]) -> Lea
 
 def _twin_users(train: Dataset, test: Dataset) -> Leak | None:
     """Users with the same items to the last, training and test taken together: one may give the other's answers away."""
-    pairs = pl.concat([part.to_frame().select("user_id", "item_id") for part in (train, test)]).unique()
-    # Equal sets have equal sums of item hashes; that unequal ones of one size do is a chance of 2^-64 a pair.
-    histories = pairs.group_by("user_id").agg(pl.len().alias("n"), pl.col("item_id").hash().sum().alias("items"))
-    tested = histories["user_id"].is_in(test.to_frame()["user_id"].unique().implode())
-    histories = histories.with_columns(tested=tested).filter(pl.col("n") >= _TWIN_ITEMS)
-    twins = histories.group_by("n", "items").agg(pl.col("user_id").sort(), pl.col("tested").any())
+    parts = pl.concat([_histories(train, tested=False), _histories(test, tested=True)])
+    histories = parts.group_by("user_id").agg(pl.col("n", "items").sum(), pl.col("tested").any())
+    groups = histories.filter(pl.col("n") >= _TWIN_ITEMS).group_by("n", "items")
+    twins = groups.agg(pl.col("user_id").sort(), pl.col("tested").any())
     twins = twins.filter((pl.col("user_id").list.len() > 1) & pl.col("tested")).sort(pl.col("user_id").list.first())
     if twins.is_empty():
         return None
     count = int(twins["user_id"].list.len().sum())
-    first = twins["user_id"][0]
+    one, other = twins["user_id"][0][:2]
     return Leak(
         "twin-users",
         count,
-        f"Hint: {count:,} users share their whole history with another, {twins['n'][0]} items in the case of {first[0]} and {first[1]}. "
+        f"Hint: {count:,} users have a twin with the same whole history, {twins['n'][0]} items in the case of {one} and {other}. "
         "If they are one person under two ids, training may hold what test asks; merge them before the split.",
     )
+
+
+def _histories(dataset: Dataset, *, tested: bool) -> pl.DataFrame:
+    """Sum up each user's items: user_id, n of them, the sum of their 64-bit hashes, and `tested` as given.
+
+    Equal sets have equal sums, also when both are in parts; that two others of one size do is a chance of 2^-64.
+    """
+    seen = dataset.interactions
+    hashes = dataset.items.ids.hash().to_numpy()
+    running = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes[seen.indices])])
+    sums = running[seen.indptr[1:]] - running[seen.indptr[:-1]]  # modulo 2^64, as all sums here
+    counts = np.diff(seen.indptr).astype(np.int64)
+    frame = pl.DataFrame({"user_id": dataset.users.ids, "n": counts, "items": sums, "tested": tested})
+    return frame.filter(pl.col("n") > 0)

@@ -5,7 +5,6 @@ this century in one unit lies in 1970 or beyond the year 5000 in the others. Tex
 spreadsheets; without a zone it is UTC.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -139,6 +138,8 @@ def _of_numbers(numbers: pl.Series, column: pl.Series, unit: TimeUnit) -> Moment
         numbers = numbers.set(~numbers.is_finite(), None)
     elif numbers.dtype != pl.Int64:
         numbers = numbers.cast(pl.Int64, strict=False)
+    if numbers.count() == 0:
+        return Moments(numbers.cast(pl.Int64))
     counted = _unit_of(numbers, column) if unit == "auto" else unit
     notes = (
         (f"{column.name}: numbers of this size count {_UNIT_NAMES[counted]}.",) if unit == "auto" and counted else ()
@@ -156,7 +157,7 @@ def _of_numbers(numbers: pl.Series, column: pl.Series, unit: TimeUnit) -> Moment
 def _unit_of(numbers: pl.Series, column: pl.Series) -> str:
     """Find what numbers count by their size, or say which two rows disagree."""
     lowest, highest = numbers.abs().min(), numbers.abs().max()
-    if highest is None or lowest is None:
+    if not isinstance(highest, int | float) or not isinstance(lowest, int | float):
         return "s"
     top = _place_of(highest)
     if top == _place_of(max(lowest, _SMALL)):
@@ -192,11 +193,11 @@ def _of_dates(text: pl.Series, column: pl.Series) -> Moments:
     frame = _tidy(text)
     frame, notes = _day_and_month(frame, column)
     found = frame["text"].str.to_datetime(_FORMATS[0], time_unit="ms", strict=False)
-    for format in _FORMATS[1:]:
+    for way in _FORMATS[1:]:
         missing = found.is_null() & text.is_not_null()
         if not missing.any():
             break
-        rest = frame["text"].filter(missing).str.to_datetime(format, time_unit="ms", strict=False)
+        rest = frame["text"].filter(missing).str.to_datetime(way, time_unit="ms", strict=False)
         found = found.scatter(missing.arg_true(), rest)
     if (wrong := found.is_null() & text.is_not_null()).any():
         expected = "2024-05-31 08:26:00, 2024-05-31T08:26:00Z, 31/05/2024 08:26, or a number counted from 1970"
@@ -249,17 +250,6 @@ def _day_and_month(frame: pl.DataFrame, column: pl.Series) -> tuple[pl.DataFrame
     notes: tuple[str, ...] = ()
     if not day_first.any() and not month_first.any():
         row = int(here.arg_max() or 0)
-        notes = (
-            f"{column.name}: nothing tells whether day or month comes first in dates such as {column[row]!r}; "
-            "they were read as month first. Write 2024-05-31 to be sure.",
-        )
+        unsure = f"{column.name}: nothing tells whether day or month comes first in dates such as {column[row]!r}"
+        notes = (f"{unsure}; they were read as month first. Write 2024-05-31 to be sure.",)
     return frame.with_columns(text=written), notes
-
-
-def years_told(values: pl.Series) -> str:
-    """Say from when to when times go, as "2010-12-01 to 2011-12-09"."""
-    given = values.drop_nulls()
-    if given.is_empty():
-        return "no times"
-    ends = [re.sub(r" .*", "", str(day)) for day in given.sort().gather([0, len(given) - 1]).cast(pl.Datetime("ms"))]
-    return " to ".join(ends)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from edgewise.data.vocabulary import BLANK, NO, YES
+from edgewise.data.wording import count
 from edgewise.errors import DataError
 
 _SHOWN = 60
@@ -204,9 +205,9 @@ def unit_in_header(name: str) -> float | None:
 def refusal(column: pl.Series, rows: pl.Series | Sequence[int], what: str, expected: str) -> DataError:
     """Make the error for values that cannot be read; the first of them is shown with its row, counted from 1."""
     row = int(rows[0])
-    count = f"{len(rows):,} such {'row' if len(rows) == 1 else 'rows'} of {len(column):,}"
+    how_many = f"{count(len(rows), 'such row')} of {len(column):,}"
     return DataError(
-        f"row {row + 1}: {column.name} {str(column[row])[:_SHOWN]!r} {what} ({count}). Expected {expected}. "
+        f"row {row + 1}: {column.name} {str(column[row])[:_SHOWN]!r} {what} ({how_many}). Expected {expected}. "
         "Correct or empty these cells, or name another column for it (none: '')."
     )
 
@@ -226,13 +227,13 @@ def _group(pattern: str, place: int) -> pl.Expr:
 
 
 def _without_outer_spaces(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
-    """Strip ids; one that is nothing but spaces is missing."""
-    around = r"^\s|\s$"
-    count = int(column.str.contains(around).sum())
-    if count == 0:
-        return column, ()
-    stripped = column.str.strip_chars()
-    return stripped.set(stripped == "", None), (f"{column.name}: spaces around {count:,} ids were removed.",)
+    """Strip ids; one that is empty, or nothing but spaces, is missing."""
+    notes: tuple[str, ...] = ()
+    if number := int(column.str.contains(r"^\s|\s$").sum()):
+        column = column.str.strip_chars()
+        notes = (f"{column.name}: spaces around {number:,} ids were removed.",)
+    empty = column == ""
+    return (column.set(empty, None) if empty.any() else column), notes
 
 
 def _ids_of_floats(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:

@@ -251,6 +251,7 @@ BLANK = ("", "na", "n/a", "nan", "null", "none", "nil", "nat", "\\n", "-", "--",
 
 _RECBOLE_SUFFIX = re.compile(r":(token|token_seq|float|float_seq)$")
 _UNIT_IN_BRACKETS = re.compile(r"[(\[].*[)\]]$")
+_UNIT_AFTER = re.compile(r"_(ms|msec|us|s|sec|secs|seconds|min|mins|minutes|h|hours)$", re.IGNORECASE)
 _NOT_A_LETTER = re.compile(r"[\s_\-.#]+")
 
 
@@ -271,12 +272,13 @@ def without_recbole_type(name: str) -> str:
 
 
 def rank_of(name: str, known: Name) -> int | None:
-    """Return the place of a column name among the aliases of `known`; None where it is not one.
+    """Return the place of a column name among the aliases of `known`, with or without a unit; None where it is not one.
 
     >>> rank_of("userID", EVENT_NAMES["user_id"]), rank_of("colour", EVENT_NAMES["user_id"])
     (0, None)
     """
-    return _ranks(known).get(plain(name))
+    ranks = _ranks(known)
+    return ranks.get(plain(name), ranks.get(plain(_UNIT_AFTER.sub("", name))))
 
 
 @cache

@@ -66,6 +66,8 @@ class PairTest:
         difference: mean over users of better minus worse, >= 0. low, high: its 95 % bootstrap interval.
         p_value: of a paired test, two-sided. p_corrected: after Holm's correction over all pairs of the comparison.
         significant: whether p_corrected < 0.05.
+        test: the test that gave p_value, "paired randomisation" or "paired t".
+        detectable: the true difference that such a test finds four times in five; a smaller one would mostly be missed.
     """
 
     metric: str
@@ -77,6 +79,8 @@ class PairTest:
     p_value: float
     p_corrected: float
     significant: bool
+    test: str = ""
+    detectable: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from edgewise.data import Dataset
 from edgewise.errors import DataError
+from edgewise.types import Doubles
 
 EdgeWeight: TypeAlias = Literal["one", "value", "log"]
 """What an edge weighs: 1, the sum of the pair's values, or log(1 + that sum)."""
@@ -109,14 +110,12 @@ def index_type_for(largest: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
-def _age_days(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _age_days(dataset: Dataset) -> Doubles:
     """Days from each pair's latest event to the latest of all, in the order of the matrix: float64 [nnz]."""
     latest = (
         dataset.events.group_by("user_index", "item_index")
         .agg(pl.col("timestamp").max())
         .sort("user_index", "item_index")["timestamp"]
+        .to_numpy()
     )
-    age: np.ndarray[tuple[int], np.dtype[np.float64]] = (latest.max() - latest).cast(
-        pl.Float64
-    ).to_numpy() / _MS_PER_DAY  # type: ignore[operator]
-    return age
+    return (latest.max() - latest).astype(np.float64) / _MS_PER_DAY  # type: ignore[no-any-return]

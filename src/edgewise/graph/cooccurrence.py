@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from edgewise.errors import ConfigError
 from edgewise.graph.bipartite import transposed
-from edgewise.graph.normalise import checked_weights
+from edgewise.graph.normalise import checked_weights, sums_of
 from edgewise.graph.products import top_quotients
 
 Similarity: TypeAlias = Literal["cosine", "jaccard", "dice", "tversky", "dot"]
@@ -53,9 +53,9 @@ def top_neighbours(
     """
     _check_settings(similarity, n_neighbours, shrinkage, tversky)
     weights = checked_weights(matrix)
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     if similarity in ("cosine", "dot"):
-        lengths = np.bincount(rows, weights=weights**2, minlength=matrix.shape[0])  # |i|^2
+        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        lengths = sums_of(rows, weights**2, matrix.shape[0])  # |i|^2
         p, q = exponents if similarity == "cosine" else (0.0, 0.0)
         return top_quotients(
             matrix, transposed(matrix), n_neighbours, lengths**p, lengths**q, skip_diagonal=True, shrinkage=shrinkage

@@ -1,6 +1,9 @@
 """Scaling edges by the degrees of their ends."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from edgewise.errors import DataError
@@ -57,10 +60,56 @@ def degree_scale(matrix: csr_array, user_exponent: float, item_exponent: float) 
     """
     data = checked_weights(matrix)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    user_scale = _power(np.bincount(rows, weights=data, minlength=matrix.shape[0]), user_exponent)
-    item_scale = _power(np.bincount(matrix.indices, weights=data, minlength=matrix.shape[1]), item_exponent)
+    user_scale = _power(sums_of(rows, data, matrix.shape[0]), user_exponent)
+    item_scale = _power(sums_of(matrix.indices, data, matrix.shape[1]), item_exponent)
     scaled = data * user_scale[rows] * item_scale[matrix.indices]
     return csr_array((scaled.astype(np.float32), matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
+
+
+def tf_idf(matrix: csr_array) -> csr_array:
+    """Weigh the columns by how few rows they are in: sqrt(x_ij) log((1 + n) / (1 + n_j)), n_j the rows that column j is in.
+
+    Salton and Buckley, "Term-Weighting Approaches in Automatic Text Retrieval", 1988. Rows stand for documents, columns for
+    words: for item-item likeness pass [n_items, n_users], and users who met everything lose their say.
+
+    Args:
+        matrix: x, [n, m], weights >= 0; not modified.
+
+    Returns:
+        float32 [n, m], the same edges in the same order.
+
+    Raises:
+        DataError: if a weight is negative or not a number.
+    """
+    weights = np.sqrt(checked_weights(matrix)) * _idf(matrix)[matrix.indices]
+    return csr_array((weights.astype(np.float32), matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
+
+
+def bm25(matrix: csr_array, *, k1: float = 100.0, b: float = 0.8) -> csr_array:
+    """Weigh edges as Okapi BM25 does: idf_j x_ij (k1 + 1) / (x_ij + k1 (1 - b + b s_i / s)).
+
+    Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009. s_i is the sum of row i, s the mean
+    of these, idf_j as in `tf_idf`. The default k1 is that of the `implicit` package: play counts saturate later than words.
+
+    Args:
+        matrix: x, [n, m], weights >= 0, rows as documents; not modified.
+        k1: how late a weight saturates, >= 0.
+        b: how much long rows are held back, 0 to 1.
+
+    Returns:
+        float32 [n, m], the same edges in the same order.
+
+    Raises:
+        DataError: if a weight is negative or not a number.
+    """
+    weights = checked_weights(matrix)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    sums = sums_of(rows, weights, matrix.shape[0])
+    held_back = k1 * (1 - b + b * sums / max(sums.mean(), np.finfo(np.float64).tiny))
+    below = weights + held_back[rows]
+    above = _idf(matrix)[matrix.indices] * weights * (k1 + 1)
+    weights = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return csr_array((weights.astype(np.float32), matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
 
 
 def checked_weights(matrix: csr_array) -> Doubles:
@@ -69,7 +118,7 @@ def checked_weights(matrix: csr_array) -> Doubles:
     Raises:
         DataError: if one is negative or not a number.
     """
-    data = matrix.data.astype(np.float64)
+    data: Doubles = matrix.data.astype(np.float64)
     if not (data >= 0).all():
         wrong = np.flatnonzero(~(data >= 0))
         row = int(np.searchsorted(matrix.indptr, wrong[0], side="right")) - 1
@@ -78,6 +127,17 @@ def checked_weights(matrix: csr_array) -> Doubles:
             f"column {matrix.indices[wrong[0]]}); degrees need weights >= 0. Drop those edges first, or weigh edges by 'one'."
         )
     return data
+
+
+def sums_of(places: NDArray[Any], weights: Doubles, n: int) -> Doubles:
+    """Sum the weights that share a place: float64 [n]."""
+    return np.bincount(places, weights=weights, minlength=n).astype(np.float64, copy=False)
+
+
+def _idf(matrix: csr_array) -> Doubles:
+    """log((1 + n) / (1 + n_j)), >= 0: float64 [m]."""
+    n_rows = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    return np.log((1 + matrix.shape[0]) / (1 + n_rows))
 
 
 def _power(degrees: Doubles, exponent: float) -> Doubles:

@@ -140,24 +140,13 @@ def _top_quotients(  # type: ignore[no-untyped-def]
     kept_columns = np.empty((stop - start, width), dtype=np.int32)
     kept_values = np.empty((stop - start, width), dtype=np.float32)
     for worker in numba.prange(n_workers):
-        total = np.zeros(n_columns, dtype=np.float32)
-        last_row = np.full(n_columns, -1, dtype=np.int32)  # which row an entry of `total` belongs to
+        total = np.empty(n_columns, dtype=np.float32)
+        last_row = np.full(n_columns, -1, dtype=np.int64)  # which row an entry of `total` was last used for
         touched = np.empty(n_columns, dtype=np.int32)
         value = np.empty(n_columns, dtype=np.float32)
         for place in range(worker, stop - start, n_workers):
             row = start + place
-            n_touched = 0
-            for entry in range(indptr[row], indptr[row + 1]):
-                middle, weight = indices[entry], data[entry]
-                for other in range(indptr_2[middle], indptr_2[middle + 1]):
-                    column = indices_2[other]
-                    if last_row[column] == place:
-                        total[column] += weight * data_2[other]
-                    else:
-                        last_row[column] = place
-                        total[column] = weight * data_2[other]
-                        touched[n_touched] = column
-                        n_touched += 1
+            n_touched = _multiply_row(row, indptr, indices, data, indptr_2, indices_2, data_2, total, last_row, touched)
             n_found = 0
             for position in range(n_touched):
                 column = touched[position]
@@ -172,6 +161,36 @@ def _top_quotients(  # type: ignore[no-untyped-def]
                     n_found += 1
             size[place] = _keep_largest(value[:n_found], touched[:n_found], kept_values[place], kept_columns[place])
     return size, kept_columns, kept_values
+
+
+@numba.njit(cache=True, nogil=True)
+def _multiply_row(row, indptr, indices, data, indptr_2, indices_2, data_2, total, last_row, touched):  # type: ignore[no-untyped-def]
+    """Add up one row of the product in `total`; list in `touched` the columns that got something; return how many."""
+    n_columns = total.size
+    n_additions = 0
+    for entry in range(indptr[row], indptr[row + 1]):
+        n_additions += indptr_2[indices[entry] + 1] - indptr_2[indices[entry]]
+    if n_additions >= n_columns:  # so many that keeping the list would cost more than going through all columns
+        total[:] = 0
+        for entry in range(indptr[row], indptr[row + 1]):
+            middle, weight = indices[entry], data[entry]
+            for other in range(indptr_2[middle], indptr_2[middle + 1]):
+                total[indices_2[other]] += weight * data_2[other]
+        touched[:] = np.arange(n_columns)
+        return n_columns
+    n_touched = 0
+    for entry in range(indptr[row], indptr[row + 1]):
+        middle, weight = indices[entry], data[entry]
+        for other in range(indptr_2[middle], indptr_2[middle + 1]):
+            column = indices_2[other]
+            if last_row[column] == row:
+                total[column] += weight * data_2[other]
+            else:
+                last_row[column] = row
+                total[column] = weight * data_2[other]
+                touched[n_touched] = column
+                n_touched += 1
+    return n_touched
 
 
 @numba.njit(cache=True, nogil=True)

@@ -5,9 +5,9 @@ pages; a mark's role gives its shape as well as its colour. Sizes are CSS pixels
 """
 
 import math
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,10 +43,10 @@ class Scale:
     def ticks(self, n: int = 5) -> list[float]:
         """Return about `n` round values within the scale."""
         if self.log:
-            first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
-            step = max(1, math.ceil((last - first + 1) / n))
-            decades = [10.0**power for power in range(first, last + 1, step)]
-            return decades if len(decades) > 1 else [v for p in range(first - 1, last + 1) for v in self._thirds(p)]
+            powers = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
+            if len(powers) > 2:
+                return [10.0**power for power in powers[:: math.ceil(len(powers) / n)]]
+            return [v for p in range(powers.start - 1, powers.stop) for v in self._thirds(p)]
         step = _round_step((self.high - self.low) / max(n, 1))
         first = math.ceil(self.low / step - 1e-9)
         return [round(i * step, 12) for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
@@ -127,8 +127,10 @@ def y_axis(scale: Scale, ticks: Sequence[float], write: Callable[[float], str], 
 
 def tick_writer(ticks: Sequence[float]) -> Callable[[float], str]:
     """Return a function that writes all ticks of an axis with the same number of decimals."""
-    gaps = [abs(b - a) for a, b in zip(ticks, ticks[1:], strict=False) if b != a]
-    digits = max(0, -math.floor(math.log10(min(gaps)) + 1e-9)) if gaps else 3
+    gaps = [abs(b - a) for a, b in pairwise(ticks) if b != a]
+    if not gaps:
+        return lambda value: f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    digits = max(0, -math.floor(math.log10(min(gaps)) + 1e-9))
     return lambda value: f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -160,102 +162,6 @@ def mark(x: float, y: float, role: str, size: float = 5, *, tip: str | Both | No
             )
         case _:
             return tag("circle", cx=x, cy=y, r=size, class_=class_, **reach)
-
-
-def whisker(
-    scale: Scale, y: float, value: float, interval: tuple[float, float] | None, role: str, size: float = 5
-) -> Markup:
-    """Draw a value as a dot and its interval as a bar across it; nothing for what is not a number."""
-    if not math.isfinite(value):
-        return Markup("")
-    bar: Markup | None = None
-    if interval is not None and all(map(math.isfinite, interval)):
-        low, high = scale(interval[0]), scale(interval[1])
-        bar = join(
-            tag("line", x1=low, x2=high, y1=y, y2=y, class_=f"whisker {role}"),
-            [tag("line", x1=x, x2=x, y1=y - 3, y2=y + 3, class_=f"whisker {role}") for x in (low, high)],
-        )
-    return join(bar, mark(scale(value), y, role, size))
-
-
-@dataclass(frozen=True)
-class Label:
-    """A label that found a place: where its text stands, and whether a line must lead to it."""
-
-    index: int
-    x: float
-    y: float
-    anchor: str
-    leader: bool
-
-
-def place_labels(
-    xs: Sequence[float], ys: Sequence[float], words: Sequence[str], area: tuple[float, float, float, float],
-    *, font: float = 13, radius: float = 7, obstacles: Sequence[tuple[float, float, float, float]] = (),
-) -> list[Label]:  # fmt: skip
-    """Find places for labels beside their points so that none covers a point, an obstacle or another label.
-
-    Greedy, in the order given: the most important first. A label that fits nowhere is left out.
-
-    Args:
-        xs, ys: the points, in pixels.
-        words: their labels.
-        area: left, top, right, bottom that labels must stay within.
-        font: height of the text. radius: of the marks.
-        obstacles: further boxes (left, top, right, bottom) to keep clear.
-    """
-    taken = [(x - radius, y - radius, x + radius, y + radius) for x, y in zip(xs, ys, strict=True)]
-    solid = [*taken, *obstacles]
-    placed: list[Label] = []
-    for index, (x, y, word) in enumerate(zip(xs, ys, words, strict=True)):
-        width = text_width(word, font)
-        for distance, angle in _directions():
-            dx, dy = math.cos(angle) * (radius + distance), math.sin(angle) * (radius + distance)
-            anchor = "middle" if abs(math.cos(angle)) < 0.3 else "start" if dx > 0 else "end"
-            left = x + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
-            middle = y + dy + (font * 0.5 * math.copysign(1, dy) if anchor == "middle" else 0)
-            box = (left, middle - font * 0.62, left + width, middle + font * 0.62)
-            inside = box[0] >= area[0] and box[1] >= area[1] and box[2] <= area[2] and box[3] <= area[3]
-            others = solid[:index] + solid[index + 1 :]
-            if inside and not any(_overlap(box, other) for other in others):
-                placed.append(Label(index, x + dx, middle + font * 0.36, anchor, distance > 12))
-                solid.append(box)
-                break
-    return placed
-
-
-def text_width(words: str, font: float) -> float:
-    """Estimate how wide a text is drawn: wide (Chinese) characters fill the square, Latin ones about half of it."""
-    return font * sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.66 if c.isupper() else 0.54 for c in words)
-
-
-def shorten(words: str, n: int) -> str:
-    """Cut a text to about the width of `n` Latin letters, with an ellipsis; a Chinese character counts as two.
-
-    Example:
-        >>> shorten("Graph filter", 20), shorten("A very long title", 9), shorten("图滤波器推荐", 6)
-        ('Graph filter', 'A very l…', '图滤…')
-    """
-    width, kept = 0, ""
-    for character in words:
-        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if width > n - 1 and len(words) > len(kept) + 1:
-            return kept.rstrip() + "…"
-        kept += character
-    return kept
-
-
-def _directions() -> list[tuple[float, float]]:
-    """Distances and angles to try: close by first, right before left, then all round and farther out."""
-    near = [(4.0, math.radians(a)) for a in (0, 180, -90, 90, -35, 35, -145, 145)]
-    far = [
-        (float(d), math.radians(a)) for d in (16, 26, 38, 52) for a in (-60, 60, -120, 120, -25, 25, -155, 155, -90, 90)
-    ]
-    return near + far
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _finite(values: Sequence[float] | Doubles) -> Doubles:

@@ -1,8 +1,11 @@
 """Numbers as people read them. What is not a number is a dash."""
 
 import math
+import re
 
 DASH = "–"
+
+NBSP = "\N{NO-BREAK SPACE}"
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -41,6 +44,16 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if math.isfinite(value) else DASH
 
 
+def thousands(digits: str) -> str:
+    """Group the digits of every number in a text.
+
+    Example:
+        >>> thousands("1204–20000")
+        '1,204–20,000'
+    """
+    return re.sub(r"\d+", lambda number: f"{int(number[0]):,}", digits)
+
+
 def short_count(value: float) -> str:
     """Write a number of things in little room: 1.2M.
 
@@ -64,8 +77,9 @@ def percent(share: float) -> str:
     if not math.isfinite(share):
         return DASH
     value = 100 * share
-    digits = 0 if abs(value) >= 9.95 or value == 0 else 1 if abs(value) >= 0.995 else 2
-    return f"{value:.{digits}f}%".replace("-", MINUS)
+    if 0 < abs(value) < 1e-4:
+        return "< 0.0001%"
+    return f"{value:.0f}%".replace("-", MINUS) if abs(value) >= 9.95 else f"{value:.2g}%".replace("-", MINUS)
 
 
 def seconds(value: float) -> str:
@@ -103,17 +117,17 @@ def megabytes(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """Write a p-value with its sign, since very small ones are only bounded.
+    r"""Write a p-value with its sign, since very small ones are only bounded.
 
     Example:
         >>> p_value(0.2134), p_value(0.0312), p_value(0.0), p_value(0.9999)
-        ('= 0.21', '= 0.031', '< 0.001', '= 1.00')
+        ('=\xa00.21', '=\xa00.031', '<\xa00.001', '=\xa01.00')
     """
     if not math.isfinite(value):
-        return f"= {DASH}"
+        return f"={NBSP}{DASH}"
     if value < 0.001:
-        return "< 0.001"
-    return f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
+        return f"<{NBSP}0.001"
+    return f"={NBSP}{value:.3f}" if value < 0.1 else f"={NBSP}{value:.2f}"
 
 
 def times(ratio: float) -> str:

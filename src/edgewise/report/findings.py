@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 from edgewise.evaluate.result import Comparison, ModelResult, PairTest
 from edgewise.report.html import Both
+from edgewise.report.labels import shorten
 
 SIMPLE = frozenset(
     {
@@ -117,6 +118,10 @@ class Findings:
             self.popularity,
         ]
         return [model for i, model in enumerate(wanted) if model is not None and model not in wanted[:i]]
+
+    def title(self, model: ModelResult) -> str:
+        """Return a model's title as it fits into a sentence."""
+        return shorten(model.title, 48)
 
     def rank(self, model: ModelResult) -> int:
         """Return a model's place in the table, from 1."""

@@ -81,7 +81,7 @@ def _render(child: Child, inside: str) -> str:
     if isinstance(child, Both):
         if child.en == child.zh:
             return escape(child.en)
-        return tag(inside, child.en, class_="en", lang="en") + tag(inside, child.zh, class_="zh", lang="zh")
+        return tag(inside, child.en, class_="en") + tag(inside, child.zh, class_="zh")
     if isinstance(child, int | float):
         return _number(child)
     return "".join(_render(part, inside) for part in child)

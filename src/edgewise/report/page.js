@@ -15,19 +15,20 @@
   const guess = (navigator.language || "").toLowerCase().startsWith("zh") ? "zh" : "en";
   const known = (value, values) => (values.includes(value) ? value : null);
   root.dataset.lang = asked || known(recall("lang"), ["en", "zh"]) || guess;
-  root.lang = root.dataset.lang;
+  root.lang = root.dataset.lang === "zh" ? "zh-CN" : "en";
   root.classList.add("js");
   const theme = known(recall("theme"), ["light", "dark"]);
   if (theme) root.dataset.theme = theme;
 
-  const attributes = ["aria-label", "placeholder"];
+  const english = { "aria-label": new Map(), placeholder: new Map() };
   function speak(language) {
     root.dataset.lang = language;
     root.lang = language === "zh" ? "zh-CN" : "en";
-    for (const name of attributes) {
+    for (const name of Object.keys(english)) {
       for (const node of all(`[data-${name}-zh]`)) {
-        node.dataset[`${name}En`] ??= node.getAttribute(name);
-        node.setAttribute(name, language === "zh" ? node.getAttribute(`data-${name}-zh`) : node.dataset[`${name}En`]);
+        const own = english[name];
+        if (!own.has(node)) own.set(node, node.getAttribute(name));
+        node.setAttribute(name, language === "zh" ? node.getAttribute(`data-${name}-zh`) : own.get(node));
       }
     }
     const title = document.querySelector("title");
@@ -390,6 +391,8 @@
       const wanted = input.value.trim().toLowerCase();
       const hits = wanted ? data.titles.flatMap((title, i) => (title.toLowerCase().includes(wanted) ? [i] : [])) : [];
       found = hits.slice(0, 200);
+      const visible = (i) => sx(data.x[i]) >= 0 && sx(data.x[i]) <= width && sy(data.y[i]) >= 0 && sy(data.y[i]) <= height;
+      if (found.length && width && !found.some(visible)) reset();
       answer.textContent = !wanted ? "" : hits.length === 1 ? data.titles[hits[0]] : `${hits.length} ${word(data.words.found)}`;
       redraw();
     }

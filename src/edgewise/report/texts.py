@@ -38,6 +38,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No evidence that <b>{winner}</b> is better than {other} on {data}{popularity}.",
         "没有证据表明 <b>{winner}</b> 在 {data} 上优于 {other}{popularity}。",
     ),
+    "headline.tie_all": (
+        "No evidence that <b>{winner}</b> is better than {other}, or even than popularity, on {data}.",
+        "没有证据表明 <b>{winner}</b> 在 {data} 上优于 {other}，甚至也没有证据表明它优于热门推荐。",
+    ),
     "headline.simple": (
         "A simple method wins on {data}: <b>{winner}</b> is {lead} better than {other}, the best {kind}{popularity}.",
         "在 {data} 上胜出的是简单方法：<b>{winner}</b> 比最好的{kind} {other} 高 {lead}{popularity}。",
@@ -63,12 +67,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "；{winner} 是热门推荐的 {times} 倍",
     ),
     "evidence.significant": (
-        "The lead over {other} is unlikely to be luck: over {n} test users, {metric} is {difference} higher (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons).",
-        "对 {other} 的领先不太可能出于偶然：在 {n} 名测试用户上，{metric} 高出 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）。",
+        "The lead over {other} is unlikely to be luck: over {n} test users, {metric} is {difference} higher (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons).",
+        "对 {other} 的领先不太可能出于偶然：在 {n} 名测试用户上，{metric} 高出 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）。",
     ),
     "evidence.luck": (
-        "{winner} is ahead of {other} by {difference} {metric} (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons): that may be luck. With {n} test users, a true difference under about {detectable} would probably not have been seen.",
-        "{winner} 的 {metric} 比 {other} 高 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）：这可能只是偶然。以 {n} 名测试用户，小于约 {detectable} 的真实差异多半看不出来。",
+        "{winner} is ahead of {other} by {difference} {metric} (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons): that may be luck. With {n} test users, a true difference under about {detectable} would probably not have been seen.",
+        "{winner} 的 {metric} 比 {other} 高 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）：这可能只是偶然。以 {n} 名测试用户，小于约 {detectable} 的真实差异多半看不出来。",
     ),
     "evidence.untested": (
         "Whether the differences are luck was not tested.",
@@ -84,12 +88,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "evidence.failed": ("{n} of {all} models could not take part.", "{all} 个模型中有 {n} 个未能参加。"),
     "names.two": ("{a} and {b}", "{a} 与 {b}"),
-    "names.more": ("{a} and {n} others", "{a} 等 {n} 个"),
+    "names.more": ("{a} and {n} others", "{a} 等 {all} 个"),
     "names.three": ("{a}, {b} and {c}", "{a}、{b} 与 {c}"),
     "strip.users": ("users", "用户"),
     "strip.items": ("items", "物品"),
     "strip.interactions": ("interactions", "交互"),
     "strip.test_users": ("test users", "测试用户"),
+    "strip.part": ("{n} of {all}", "{all} 中的 {n}"),
     "strip.models": ("models", "模型"),
     # The models.
     "models.title": ("The models", "模型一览"),
@@ -103,7 +108,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "models.fit": ("Fit", "训练"),
     "models.evaluate": ("Evaluate", "评估"),
     "models.memory": ("Peak memory", "峰值内存"),
-    "models.simple": ("simple method", "简单方法"),
+    "models.simple": ("simple", "简单方法"),
     "models.failed": ("could not take part: {reason}", "未能参加：{reason}"),
     "models.sort": ("Sort by {column}", "按“{column}”排序"),
     "models.all": ("All figures, at every cut-off", "全部数值（各截断位置）"),
@@ -132,21 +137,21 @@ TEXTS: dict[str, tuple[str, str]] = {
         "按行阅读：该行模型的 {metric} 比该列模型高（▲）或低（▼）多少。浅色且标有 ≈ 的格子可能只是偶然。按用户配对检验，对全部 {pairs} 对作 Holm 校正。",
     ),
     "pairs.tip": (
-        "{better} − {worse}: {difference} {metric} (95% interval {low} to {high}), p {p} corrected",
-        "{better} − {worse}：{metric} {difference}（95% 置信区间 {low} 至 {high}），校正后 p {p}",
+        "{better} − {worse}: {difference} {metric} (95% interval {low} to {high}), p {p} corrected",
+        "{better} − {worse}：{metric} {difference}（95% 置信区间 {low} 至 {high}），校正后 p {p}",
     ),
-    "pairs.beats": ("beats", "胜"),
+    "pairs.beats": ("beats", "胜场"),
     "pairs.table": ("Pairwise differences between models", "模型两两之差"),
     # Accuracy against time.
     "cost.title": ("What accuracy costs", "准确度的代价"),
     "cost.nav": ("Time", "用时"),
     "cost.lede": (
         "{cheap} reaches {share} of the winner’s {metric} in {part} of its time.",
-        "{cheap} 用 {part} 的训练时间达到冠军 {metric} 的 {share}。",
+        "{cheap} 只用冠军 {part} 的训练时间，就达到其 {metric} 的 {share}。",
     ),
     "cost.lede_fast": (
-        "The winner is also among the fastest: nothing quicker comes within {share} of its {metric}.",
-        "冠军也属于最快之列：没有更快的模型能达到其 {metric} 的 {share}。",
+        "No model reaches {share} of the winner’s {metric} in half its time or less.",
+        "没有模型能用不到一半的训练时间达到冠军 {metric} 的 {share}。",
     ),
     "cost.x": ("seconds to fit, logarithmic →", "训练用时（对数刻度）→"),
     "cost.y": ("↑ {metric}", "↑ {metric}"),
@@ -239,36 +244,53 @@ TEXTS: dict[str, tuple[str, str]] = {
     "segments.title": ("Where each model fails", "各模型在何处失手"),
     "segments.nav": ("Weak spots", "弱点"),
     "segments.lede": (
-        "The winner is not ahead everywhere: for {segment}, {model} reaches {value} against {own}.",
-        "冠军并非处处领先：在“{segment}”上，{model} 为 {value}，冠军为 {own}。",
+        "{winner} is not ahead everywhere: for {segment}, {model} reaches {value} against its {own}.",
+        "{winner} 并非处处领先：对{segment}，{model} 达到 {value}，而它只有 {own}。",
     ),
     "segments.lede_all": (
-        "{winner} is ahead in every group; it is weakest on {segment}.",
-        "{winner} 在每个分组中都领先，最弱之处是“{segment}”。",
+        "{winner} is ahead in every group; its lowest figure is for {segment}.",
+        "{winner} 在每个分组中都领先，数值最低的是{segment}。",
     ),
     "segments.lede_none": ("The same models, group by group.", "同样的模型，逐组来看。"),
     "segments.users": ("Users", "用户"),
     "segments.items": ("Items", "物品"),
     "segments.other": ("Groups", "分组"),
-    "segments.n": ("n = {n}", "n = {n}"),
+    "segments.n": ("{n} users", "{n} 名用户"),
     "segments.caption": (
         "Each column is shaded from its lowest to its highest figure; ● marks the best of the group. Differences within groups were not tested for significance, and small groups vary a lot.",
         "每列按本列的最低到最高着色，● 标出该组最好者。组内差异未作显著性检验，小组的数值波动较大。",
     ),
     "segments.table": ("Metrics by group of users and items", "按用户与物品分组的指标"),
-    "segment.few interactions": ("few interactions", "交互少"),
-    "segment.some interactions": ("some interactions", "交互中等"),
-    "segment.many interactions": ("many interactions", "交互多"),
-    "segment.few": ("few interactions", "交互少"),
-    "segment.some": ("some interactions", "交互中等"),
-    "segment.many": ("many interactions", "交互多"),
+    "segment.few": ("little history", "历史少"),
+    "segment.some": ("some history", "历史中等"),
+    "segment.many": ("long history", "历史多"),
     "segment.new": ("new", "新"),
     "segment.cold": ("cold", "冷启动"),
     "segment.warm": ("warm", "有历史"),
     "segment.head": ("head", "热门（头部）"),
     "segment.middle": ("middle", "中部"),
-    "segment.mid": ("middle", "中部"),
     "segment.tail": ("tail", "长尾"),
+    "segment.none": ("no history", "无历史"),
+    "segment.detail.interactions": ("{n} interactions", "{n} 次交互"),
+    "segment.detail.head": ("the {n} most popular", "最热门的 {n} 个"),
+    "segment.detail.tail": ("the {n} others", "其余 {n} 个"),
+    "segment.detail.cold": ("nobody met them in training", "训练集中无人接触"),
+    "segment.detail.new": ("answered by what is popular", "以热门推荐作答"),
+    "segment.detail.none": ("nothing in training", "训练集中没有交互"),
+    "phrase.users.few": ("users with little history", "历史少的用户"),
+    "phrase.users.some": ("users with some history", "历史中等的用户"),
+    "phrase.users.many": ("users with a long history", "历史多的用户"),
+    "phrase.users.none": ("users without a history", "没有历史的用户"),
+    "phrase.users.new": ("new users", "新用户"),
+    "phrase.users.cold": ("cold users", "冷启动用户"),
+    "phrase.users.warm": ("users with a history", "有历史的用户"),
+    "phrase.items.head": ("items of the head", "热门物品"),
+    "phrase.items.middle": ("items of the middle", "中部物品"),
+    "phrase.items.tail": ("items of the tail", "长尾物品"),
+    "phrase.items.new": ("new items", "新物品"),
+    "phrase.items.cold": ("cold items", "冷启动物品"),
+    "phrase.items.warm": ("items with a history", "有历史的物品"),
+    "phrase.other": ("the group {group}", "分组 {group}"),
     # Beyond accuracy.
     "beyond.title": ("Beyond accuracy", "准确度之外"),
     "beyond.nav": ("Beyond", "准确度之外"),
@@ -284,20 +306,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     "beyond.table": ("Measures of whole lists by model", "各模型推荐列表的整体指标"),
     "beyond.higher": ("higher is more varied", "越高越多样"),
     "beyond.lower": ("lower is more even", "越低越均衡"),
+    "beyond.zero": ("near 0 is true to taste", "越接近 0 越合乎口味"),
     # The map.
     "map.title": ("A map of the items", "物品地图"),
     "map.nav": ("Map", "地图"),
-    "map.lede": (
-        "Items that {winner} treats alike lie close together.",
-        "被 {winner} 视为相似的物品彼此靠近。",
-    ),
+    "map.lede": ("Items whose vectors are alike lie close together.", "向量相近的物品彼此靠近。"),
     "map.lede_category": (
-        "Items that {winner} treats alike lie close together. Colours show {column}, which the model may never have seen.",
-        "被 {winner} 视为相似的物品彼此靠近。颜色表示{column}，模型未必用到这一信息。",
+        "Items whose vectors are alike lie close together. Colours show {column}, which the model may never have seen.",
+        "向量相近的物品彼此靠近。颜色表示{column}，模型未必用到这一信息。",
     ),
     "map.caption": (
-        "{n} items, placed by {method}. Larger dots have more interactions. Only nearness means something; the axes do not.",
-        "共 {n} 个物品，由 {method} 投影到平面。圆点越大，交互越多。只有远近有意义，坐标轴没有含义。",
+        "{n} items; {method}. Larger dots have more interactions. Only nearness means something; the axes do not.",
+        "共 {n} 个物品；{method}。圆点越大，交互越多。只有远近有意义，坐标轴没有含义。",
     ),
     "map.sampled": (
         "The {n} items with most interactions out of {all} are shown.",
@@ -348,6 +368,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Each model was fitted on the training interactions alone. It then ranked the whole catalogue of {n_items} items for each of {n_users} test users, without what the user had met in training. No candidates were sampled.",
         "每个模型只用训练集训练，然后对 {n_users} 名测试用户中的每一名，将全部 {n_items} 个物品排序（排除该用户训练期已接触的物品），不对候选抽样。",
     ),
+    "method.left_out": (
+        "{n} more users of the test file are unknown to training. Whoever is unknown gets what is popular, whatever the model, so the comparison leaves them out.",
+        "测试集中另有 {n} 名用户未在训练集中出现。无论哪个模型，未知用户得到的都是热门推荐，因此比较中不计入他们。",
+    ),
     "method.intervals": (
         "Intervals hold 95% of bootstrap means over users. Two models are compared user by user, and p-values are corrected by Holm’s method for all pairs, so that about one report in twenty would claim any difference where there is none.",
         "区间为对用户做自助法（bootstrap）所得均值的 95% 范围。两模型逐用户配对比较，p 值按 Holm 方法对所有配对校正，因此在毫无差异时，约二十份报告中才有一份会误称有差异。",
@@ -375,6 +399,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "method.memory": ("memory", "内存"),
     "method.python": ("Python", "Python"),
     "method.platform": ("platform", "平台"),
+    "method.threads": ("threads", "线程"),
     "method.versions": ("versions", "版本"),
     "method.settings": ("Settings of {model}", "{model} 的设置"),
     "method.settings_title": ("Settings of every model", "各模型的设置"),
@@ -390,6 +415,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "metric.map": ("MAP", "MAP"),
     "metric.auc": ("AUC", "AUC"),
     "metric.accuracy": ("Accuracy", "准确率"),
+    "metric.edge_accuracy": ("Yes/no accuracy", "判断准确率"),
+    "metric.edge_recall": ("Yes/no recall", "判断召回率"),
+    "metric.edge_precision": ("Yes/no precision", "判断精确率"),
     "metric.coverage": ("Coverage", "覆盖率"),
     "metric.gini": ("Gini", "基尼系数"),
     "metric.novelty": ("Novelty", "新颖度"),
@@ -425,6 +453,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The share of yes-or-no answers that are right, with as many noes as yeses.",
         "准确率：正负样本各半时，判断正确的比例。",
     ),
+    "about.edge_accuracy": (
+        "The share of right answers to “will they meet?”, with as many noes as yeses.",
+        "“是否会产生交互”的判断中，正负样本各半时的正确比例。",
+    ),
+    "about.edge_recall": (
+        "The share of real interactions that were answered with yes.",
+        "真实交互中被判断为“是”的比例。",
+    ),
+    "about.edge_precision": (
+        "The share of yes answers that are real interactions.",
+        "判断为“是”的答案中真实交互的比例。",
+    ),
     "about.coverage": (
         "The share of the catalogue that is recommended to anyone at all.",
         "目录中至少被推荐给一名用户的物品比例。",
@@ -438,12 +478,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "推荐物品有多冷门，以比特计：每增加 1，知道它的人减半。",
     ),
     "about.popularity": (
-        "How popular the items are beside what the user chose before; above that, lists lean to hits.",
-        "推荐物品的热门程度与用户以往选择之比；偏高说明列表偏向热门。",
+        "How much more popular the lists are than what their users chose before, in percentiles: 0 is true to taste, 1 all hits.",
+        "列表比用户以往的选择热门多少，以百分位差计：0 表示合乎口味，越接近 1 越偏向热门。",
     ),
     "about.diversity": (
-        "How unlike the items of one list are, from 0 (all alike) to 1.",
-        "同一列表中物品彼此的差异程度，0 表示全部相似，1 表示完全不同。",
+        "How unlike the items of one list are: 0, met by the same people; 1, nothing in common.",
+        "同一列表中物品彼此的差异：0 表示受众完全相同，1 表示毫无共同之处。",
     ),
 }
 """Key to (English, Chinese)."""
@@ -494,15 +534,10 @@ def metric_title(metric: str) -> Both:
 
 def list_names(names: list[str]) -> Both:
     """Join model titles as a sentence does: one, two, three, or the first and how many more."""
-    match names:
-        case []:
-            return Both("", "")
-        case [a]:
-            return Both(a, a)
-        case [a, b]:
-            return say("names.two", a=a, b=b)
-        case [a, b, c]:
-            return say("names.three", a=a, b=b, c=c)
-        case [a, *rest]:
-            text = say("names.more", a=a, n=len(rest))
-            return Both(text.en, say("names.more", a=a, n=len(names)).zh)
+    if len(names) < 2:
+        return Both(*(names or [""]) * 2)
+    if len(names) == 2:
+        return say("names.two", a=names[0], b=names[1])
+    if len(names) == 3:
+        return say("names.three", a=names[0], b=names[1], c=names[2])
+    return say("names.more", a=names[0], n=len(names) - 1, all=len(names))

@@ -4,17 +4,20 @@ import math
 
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
+from edgewise.report.charts import Scale, linear
 from edgewise.report.findings import Findings
 from edgewise.report.html import Both, Markup, tag
 from edgewise.report.layout import Section, scrolling
-from edgewise.report.sections.models import key_mark
+from edgewise.report.sections.models import name_cell
 from edgewise.report.texts import known, metric_base, metric_title, say
 
 MEASURES = ("coverage", "gini", "novelty", "popularity", "diversity")
 """Measures that we can explain, in order of appearance."""
 
-BETTER = {"coverage": "higher", "novelty": "higher", "diversity": "higher", "gini": "lower", "popularity": "lower"}
+BETTER = {"coverage": "higher", "novelty": "higher", "diversity": "higher", "gini": "lower", "popularity": "zero"}
 """Which way makes lists more varied or more even; not by itself better."""
+
+ARROWS = {"higher": "↑ ", "lower": "↓ ", "zero": "→ "}
 
 
 def beyond_section(findings: Findings) -> Section | None:
@@ -24,11 +27,10 @@ def beyond_section(findings: Findings) -> Section | None:
         return None
     columns = [tag("th", _heading(name), scope="col") for name in measures]
     head = tag("tr", tag("th", say("models.model"), scope="col", class_="model"), columns)
-    largest = {
-        name: max((abs(v) for m in findings.ranked if math.isfinite(v := findings.value(m, name))), default=0.0)
-        for name in measures
+    scales = {
+        name: linear([findings.value(m, name) for m in findings.ranked], 0, 100, pad=0, zero=True) for name in measures
     }
-    rows = [_row(findings, model, largest) for model in findings.ranked]
+    rows = [_row(findings, model, scales) for model in findings.ranked]
     table = tag("table", tag("thead", head), tag("tbody", rows), class_="beyond")
     return Section(
         "beyond",
@@ -57,29 +59,25 @@ def _measures(findings: Findings) -> list[str]:
 def _heading(name: str) -> Markup:
     base = metric_base(name)
     about = tag("small", say(f"about.{base}")) if known(f"about.{base}") else None
-    way = (
-        tag("small", "↑ " if BETTER[base] == "higher" else "↓ ", say(f"beyond.{BETTER[base]}"), class_="way")
-        if base in BETTER
-        else None
-    )
+    way = tag("small", ARROWS[BETTER[base]], say(f"beyond.{BETTER[base]}"), class_="way") if base in BETTER else None
     return tag("div", tag("span", metric_title(name), class_="what"), about, way)
 
 
-def _row(findings: Findings, model: ModelResult, largest: dict[str, float]) -> Markup:
-    title = tag("span", key_mark(findings.role(model)), tag("span", model.title, class_="clip"), class_="name")
+def _row(findings: Findings, model: ModelResult, scales: dict[str, Scale]) -> Markup:
     cells = []
-    for name, top in largest.items():
+    for name, scale in scales.items():
         value = findings.value(model, name)
-        share = abs(value) / top if math.isfinite(value) and top > 0 else 0.0
         words = figures.percent(value) if metric_base(name) == "coverage" else figures.metric(value, 3)
-        bar = tag(
-            "span",
-            tag("i", style=f"width:{100 * share:.1f}%", class_=findings.role(model)),
-            class_="track",
-            aria_hidden="true",
+        bar: list[Markup] = []
+        if math.isfinite(value):
+            left, right = sorted((scale(0.0), scale(value)))
+            bar.append(tag("i", style=f"left:{left:.1f}%;width:{right - left:.1f}%", class_=findings.role(model)))
+        if scale.low < 0:
+            bar.append(tag("i", style=f"left:{scale(0.0):.1f}%", class_="zero"))
+        cells.append(
+            tag("td", tag("span", words, class_="value"), tag("span", bar, class_="track", aria_hidden="true"))
         )
-        cells.append(tag("td", tag("span", words, class_="value"), bar))
-    return tag("tr", tag("th", title, scope="row", class_="model"), cells)
+    return tag("tr", tag("th", name_cell(findings, model), scope="row", class_="model"), cells)
 
 
 def _lede(findings: Findings, measures: list[str]) -> Both:
@@ -89,7 +87,10 @@ def _lede(findings: Findings, measures: list[str]) -> Both:
         return say("beyond.lede_none")
     share = figures.percent(findings.value(winner, coverage))
     if popularity is None or popularity is winner:
-        return say("beyond.lede_one", winner=winner.title, share=share)
+        return say("beyond.lede_one", winner=findings.title(winner), share=share)
     return say(
-        "beyond.lede", winner=winner.title, share=share, other=figures.percent(findings.value(popularity, coverage))
+        "beyond.lede",
+        winner=findings.title(winner),
+        share=share,
+        other=figures.percent(findings.value(popularity, coverage)),
     )

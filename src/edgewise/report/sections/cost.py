@@ -1,22 +1,25 @@
 """Accuracy against time: what each model costs for what it gives."""
 
 import math
+from itertools import pairwise
 
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
-from edgewise.report.charts import (
-    Scale, linear, logarithmic, mark, place_labels, shorten, svg, text, text_width, tick_writer, x_axis, y_axis,
-)  # fmt: skip
+from edgewise.report.charts import Scale, linear, logarithmic, mark, svg, text, tick_writer, x_axis, y_axis
 from edgewise.report.findings import Findings
 from edgewise.report.html import Both, Markup, join, tag
+from edgewise.report.labels import Box, place_labels, shorten
 from edgewise.report.layout import NARROW, Section, figure, responsive
 from edgewise.report.texts import metric_title, say
 
 ROUND_SECONDS = (0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
 """Where a time axis carries a figure: what people call round."""
 
-CLOSE = 0.9
+CLOSE = 0.95
 """The share of the winner's figure from which a cheaper model is worth naming."""
+
+CROWD = 12
+"""With more models than these, a phone's screen names only those that the story is about; the rest get numbers."""
 
 
 def cost_section(findings: Findings) -> Section | None:
@@ -42,7 +45,7 @@ def _lede(findings: Findings, models: list[ModelResult]) -> Both | None:
         return say("cost.lede_fast", share=figures.percent(CLOSE), metric=metric)
     cheap = min(close, key=lambda model: (model.fit_s, -findings.main(model)))
     return say(
-        "cost.lede", cheap=cheap.title, share=figures.percent(findings.main(cheap) / findings.main(winner)), metric=metric,
+        "cost.lede", cheap=findings.title(cheap), share=figures.percent(findings.main(cheap) / findings.main(winner)), metric=metric,
         part=_fraction(cheap.fit_s / winner.fit_s),
     )  # fmt: skip
 
@@ -63,6 +66,7 @@ def _scatter(findings: Findings, models: list[ModelResult], width: float) -> Mar
         seconds = x.ticks(4)
     levels = y.ticks(5)
     xs, ys = [x(max(m.fit_s, 0.005)) for m in models], [y(findings.main(m)) for m in models]
+    frontier = _frontier(xs, ys, width - right)
     order = sorted(range(len(models)), key=lambda i: (models[i] not in findings.cast, i))
     return svg(
         width, height,
@@ -70,27 +74,26 @@ def _scatter(findings: Findings, models: list[ModelResult], width: float) -> Mar
         y_axis(y, levels, tick_writer(levels), left, width - right),
         text(left - 36 if narrow else left - 52, 16, say("cost.y", metric=metric_title(findings.metric)), "axis"),
         text(width - right, height - 6, say("cost.x"), "axis", "end"),
-        _frontier(models, xs, ys, width - right),
+        tag("path", d="M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in frontier), class_="frontier"),
         join([_interval(y, px, findings, m) for px, m in zip(xs, models, strict=True)]),
         join([mark(px, py, findings.role(m), 6, tip=_tip(findings, m)) for px, py, m in zip(xs, ys, models, strict=True)]),
         _labels(findings, [models[i] for i in order], [xs[i] for i in order], [ys[i] for i in order], y,
-                (left, top, width - right, height - bottom), narrow=narrow),
+                (left, top, width - right, height - bottom), frontier, narrow=narrow),
         label=say("cost.chart", metric=metric_title(findings.metric)),
     )  # fmt: skip
 
 
-def _frontier(models: list[ModelResult], xs: list[float], ys: list[float], right: float) -> Markup:
-    """Join the models that no other beats in both: up and right in steps."""
+def _frontier(xs: list[float], ys: list[float], right: float) -> list[tuple[float, float]]:
+    """Return the corners of the line through the models that no other beats in both: right and up in steps."""
     steps: list[tuple[float, float]] = []
     best = math.inf
-    for i in sorted(range(len(models)), key=lambda i: (xs[i], ys[i])):
+    for i in sorted(range(len(xs)), key=lambda i: (xs[i], ys[i])):
         if ys[i] < best - 1e-9:
             if steps:
                 steps.append((xs[i], steps[-1][1]))
             steps.append((xs[i], ys[i]))
             best = ys[i]
-    steps.append((right, best))
-    return tag("path", d="M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in steps), class_="frontier")
+    return [*steps, (right, best)]
 
 
 def _interval(y: Scale, px: float, findings: Findings, model: ModelResult) -> Markup:
@@ -107,40 +110,42 @@ def _tip(findings: Findings, model: ModelResult) -> Both:
 
 
 def _labels(
-    findings: Findings, models: list[ModelResult], xs: list[float], ys: list[float], y: Scale,
-    area: tuple[float, float, float, float], *, narrow: bool,
-) -> Markup:  # fmt: skip
+    findings: Findings,
+    models: list[ModelResult],
+    xs: list[float],
+    ys: list[float],
+    y: Scale,
+    area: Box,
+    frontier: list[tuple[float, float]],
+    *,
+    narrow: bool,
+) -> Markup:
     """Name the points: in full where that fits, else by their place in the table."""
     font = 12.5 if narrow else 13.5
     names = [shorten(model.title, 18 if narrow else 30) for model in models]
-    bars: list[tuple[float, float, float, float]] = []
+    if narrow and len(models) > CROWD:
+        names = [n if m in findings.cast else str(findings.rank(m)) for n, m in zip(names, models, strict=True)]
+    bars: list[Box] = []
     for px, model in zip(xs, models, strict=True):
         low, high = model.intervals.get(findings.metric, (math.nan, math.nan))
         if math.isfinite(low) and math.isfinite(high):
             bars.append((px - 2, y(high), px + 2, y(low)))
-    placed = place_labels(xs, ys, names, area, font=font, obstacles=bars)
-    named = {label.index for label in placed}
-    boxes = [_box(label.x, label.y, label.anchor, names[label.index], font) for label in placed]
-    rest = [i for i in range(len(models)) if i not in named]
-    numbers = [str(findings.rank(models[i])) for i in rest]
-    others = [(px - 7, py - 7, px + 7, py + 7) for j, (px, py) in enumerate(zip(xs, ys, strict=True)) if j in named]
-    spare = place_labels(
-        [xs[i] for i in rest], [ys[i] for i in rest], numbers, area, font=font, obstacles=[*boxes, *others]
-    )
-    drawn = []
+    lines = [(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1) for (a, b), (c, d) in pairwise(frontier)]
+    placed = place_labels(xs, ys, names, area, font=font, obstacles=bars, lines=lines)
+    drawn: list[Markup] = []
     for label in placed:
         if label.leader:
             end = label.x + {"start": -3, "middle": 0, "end": 3}[label.anchor]
             drawn.append(
                 tag("line", x1=xs[label.index], y1=ys[label.index], x2=end, y2=label.y - font * 0.36, class_="leader")
             )
-        role = findings.role(models[label.index])
-        drawn.append(text(label.x, label.y, names[label.index], f"name {role}", label.anchor))
-    drawn += [text(label.x, label.y, numbers[label.index], "name other", label.anchor) for label in spare]
+        drawn.append(
+            text(label.x, label.y, names[label.index], f"name {findings.role(models[label.index])}", label.anchor)
+        )
+    rest = sorted(set(range(len(models))) - {label.index for label in placed})
+    points = [(px - 7, py - 7, px + 7, py + 7) for j, (px, py) in enumerate(zip(xs, ys, strict=True)) if j not in rest]
+    numbers = [str(findings.rank(models[i])) for i in rest]
+    taken = [*points, *(label.box for label in placed)]
+    for label in place_labels([xs[i] for i in rest], [ys[i] for i in rest], numbers, area, font=font, obstacles=taken):
+        drawn.append(text(label.x, label.y, numbers[label.index], "name other", label.anchor))
     return join(drawn)
-
-
-def _box(x: float, y: float, anchor: str, words: str, font: float) -> tuple[float, float, float, float]:
-    width = text_width(words, font)
-    left = x - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
-    return left, y - font, left + width, y + font * 0.3

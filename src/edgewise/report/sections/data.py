@@ -1,7 +1,8 @@
 """What the data look like: sizes, how activity is spread, time, splitting, cleaning and leakage."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from datetime import date
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,9 @@ def data_section(findings: Findings) -> Section:
         _timeline(comparison.timeline),
         tag(
             "div",
-            _how_split(comparison.data),
-            _report(comparison.data, "cleaning"),
-            _report(comparison.data, "leakage"),
+            _how_split(findings),
+            _report(findings, "cleaning"),
+            _report(findings, "leakage"),
             class_="trio",
         ),
     )
@@ -72,9 +73,8 @@ def _facts(data: dict[str, Any]) -> list[tuple[Child, Child]]:
     if data.get("density") is not None:
         rows.insert(3, (say("data.density"), figures.percent(float(data["density"]))))
     if data.get("first") and data.get("last"):
-        rows.append(
-            (say("data.span"), tag("span", f"{str(data['first'])[:10]} – {str(data['last'])[:10]}", class_="span"))
-        )
+        first, last = (tag("span", str(data[end])[:10]) for end in ("first", "last"))
+        rows.append((say("data.span"), tag("span", first, " – ", last, class_="span")))
     return rows
 
 
@@ -86,7 +86,7 @@ def _degree_chart(side: str, counts: Index) -> Markup:
     y = logarithmic(share, height - bottom, top, pad=0.01)
     points = "L".join(f"{x(v):.1f} {y(s):.1f}" for v, s in zip(values, share, strict=True))
     median = float(np.median(counts))
-    mx, my = x(max(median, values[0])), y(0.5)
+    mx, my = x(median), y(float(np.mean(counts >= median)))
     return svg(
         width, height,
         x_axis(x, x.ticks(6), figures.short_count, top, height - bottom),
@@ -116,6 +116,7 @@ def _timeline(timeline: pl.DataFrame) -> Markup | None:
         return None
     table = (
         timeline.drop_nulls("period")
+        .with_columns(pl.col("period").cast(pl.Datetime("ms")))
         .pivot("split", index="period", values="n", aggregate_function="sum")
         .fill_null(0)
         .sort("period")
@@ -139,7 +140,7 @@ def _timeline(timeline: pl.DataFrame) -> Markup | None:
     return figure(drawing, say("data.timeline_caption", n=each) if each > 1 else None, heading=say("data.timeline"))
 
 
-def _bars(periods: Sequence[date], train: Sequence[int], test: Sequence[int], width: float) -> Markup:
+def _bars(periods: Sequence[datetime], train: Sequence[int], test: Sequence[int], width: float) -> Markup:
     narrow = width <= NARROW
     height, left, top, bottom = (190, 40, 12, 26) if narrow else (230, 52, 12, 28)
     totals = [a + b for a, b in zip(train, test, strict=True)]
@@ -154,7 +155,7 @@ def _bars(periods: Sequence[date], train: Sequence[int], test: Sequence[int], wi
             if high > low:
                 tip = say(
                     "data.timeline_tip",
-                    period=str(period),
+                    period=str(period).removesuffix(" 00:00:00"),
                     n=figures.count(high - low),
                     split=say(f"data.split_{split}"),
                 )
@@ -166,7 +167,7 @@ def _bars(periods: Sequence[date], train: Sequence[int], test: Sequence[int], wi
                         width=bar,
                         y=y(high),
                         height=y(low) - y(high),
-                        class_=f"bar {split}",
+                        class_=f"period {split}",
                         fill=fill,
                         data_tip=tip,
                     )
@@ -175,7 +176,7 @@ def _bars(periods: Sequence[date], train: Sequence[int], test: Sequence[int], wi
         "defs",
         tag(
             "pattern",
-            tag("rect", width=5, height=5, class_="bar test"), tag("path", d="M-1 6L6 -1M-1 1L1 -1M4 6L6 4", class_="stripe"),
+            tag("rect", width=5, height=5, class_="tint"), tag("path", d="M-1 6L6 -1M-1 1L1 -1M4 6L6 4", class_="stripe"),
             id=pattern, width=5, height=5, patternUnits="userSpaceOnUse",
         ),
     )  # fmt: skip
@@ -184,47 +185,59 @@ def _bars(periods: Sequence[date], train: Sequence[int], test: Sequence[int], wi
         stripes,
         y_axis(y, y.ticks(4), figures.short_count, left, width - 8),
         join(drawn),
-        _dates(periods, left, step, bar, height - bottom, 3 if narrow else 7),
+        _dates(periods, left, step, height - bottom, 6 if narrow else 10),
         label=say("data.timeline_chart"),
     )  # fmt: skip
 
 
-def _dates(periods: Sequence[date], left: float, step: float, bar: float, bottom: float, n: int) -> Markup:
-    """Write dates under some bars, evenly, the first and the last among them, as fine as the span needs."""
-    chosen = sorted({round(i * (len(periods) - 1) / max(n - 1, 1)) for i in range(n)})
-    days = (periods[-1] - periods[0]).days
-    form = "%Y" if days > 365 * 6 else "%Y-%m" if days > 150 else "%m-%d"
-    labels, last = [], ""
-    for i in chosen:
-        words = periods[i].strftime(form)
-        anchor = (
-            "start" if i == 0 and len(chosen) > 1 else "end" if i == len(periods) - 1 and len(chosen) > 1 else "middle"
-        )
-        x = left + i * step + {"start": 0.0, "middle": bar / 2, "end": bar}[anchor]
-        if words != last:
-            labels.append(text(x, bottom + 18, words, "tick", anchor))
-        last = words
+def _dates(periods: Sequence[datetime], left: float, step: float, bottom: float, n: int) -> Markup:
+    """Write round dates below the bars that begin with them."""
+    labels = []
+    for day, words in _round_times(periods[0], periods[-1], n):
+        x = left + bisect_left(periods, day) * step
+        labels += [
+            tag("line", x1=x, x2=x, y1=bottom, y2=bottom + 5, class_="axis-tick"),
+            text(x + 3, bottom + 17, words),
+        ]
     return join(labels)
 
 
-def _how_split(data: dict[str, Any]) -> Markup:
+def _round_times(first: datetime, last: datetime, n: int) -> list[tuple[datetime, str]]:
+    """Return up to `n` round times from first to last with their text: hours, days, or starts of months or years."""
+    day = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = (last - day).total_seconds() / 3600
+    for step in (1, 3, 6, 12):
+        if hours < n * step:
+            times = [day + timedelta(hours=i) for i in range(0, int(hours) + 1, step)]
+            return [(t, f"{t:%H:%M}" if t.hour else f"{t:%m-%d}") for t in times if t >= first]
+    for step in (1, 2, 7):
+        if hours / 24 < n * step:
+            times = [day + timedelta(days=i) for i in range(0, int(hours / 24) + 1, step)]
+            return [(t, f"{t:%m-%d}") for t in times if t >= first]
+    start, stop = first.year * 12 + first.month - 1 + (first.day > 1), last.year * 12 + last.month - 1
+    step = next((step for step in (1, 3, 6, 12, 24, 60, 120, 240) if (stop - start) / step < n), 1200)
+    months = range(-(-start // step) * step, stop + 1, step)
+    form = "%Y" if step >= 12 else "%Y-%m"
+    return [(t := datetime(m // 12, m % 12 + 1, 1), t.strftime(form)) for m in months]  # noqa: DTZ001 - UTC throughout
+
+
+def _how_split(findings: Findings) -> Markup:
+    """Say how training and test were parted; what the split noted stands below."""
+    data = findings.comparison.data
     split = str(data.get("split") or figures.DASH)
-    key = f"split.{split}"
-    words = say(key) if known(key) else say("split.other", split=split)
-    return tag("div", tag("h3", say("data.how_split")), tag("p", words))
-
-
-def _report(data: dict[str, Any], kind: str) -> Markup:
-    """List the lines of the cleaning or the leakage report; say so where there are none."""
-    lines = [str(line) for line in data.get(kind) or []]
-    symbol = "!" if kind == "leakage" else "·"
-    body = (
-        tag(
-            "ul",
-            [tag("li", tag("span", symbol, class_="bullet", aria_hidden="true"), tag("span", line)) for line in lines],
-            class_=kind,
-        )
-        if lines
-        else tag("p", tag("span", "✓ ", class_="good", aria_hidden="true"), say(f"data.{kind}_none"))
+    words = say(f"split.{split}") if known(f"split.{split}") else say("split.other", split=split)
+    notes = [tag("li", findings.label(str(note))) for note in data.get("split_notes") or []]
+    return tag(
+        "div", tag("h3", say("data.how_split")), tag("p", words), tag("ul", notes, class_="notes") if notes else None
     )
+
+
+def _report(findings: Findings, kind: str) -> Markup:
+    """List the lines of the cleaning or the leakage report; say so where there are none."""
+    lines = [findings.label(str(line)) for line in findings.comparison.data.get(kind) or []]
+    symbol = tag("span", "!" if kind == "leakage" else "·", class_="bullet", aria_hidden="true")
+    if lines:
+        body = tag("ul", [tag("li", symbol, tag("span", line)) for line in lines], class_=kind)
+    else:
+        body = tag("p", tag("span", "✓ ", class_="good", aria_hidden="true"), say(f"data.{kind}_none"))
     return tag("div", tag("h3", say(f"data.{kind}")), body)

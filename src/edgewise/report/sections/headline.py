@@ -6,6 +6,7 @@ from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
 from edgewise.report.findings import SIMPLE, Findings
 from edgewise.report.html import Both, Markup, tag
+from edgewise.report.labels import shorten
 from edgewise.report.layout import key_figures
 from edgewise.report.texts import known, list_names, metric_title, say
 
@@ -16,7 +17,7 @@ def headline(findings: Findings) -> Markup:
         "header",
         tag("p", say("page.kicker", data=data_name(findings)), class_="kicker"),
         tag("h1", answer(findings)),
-        tag("p", [(sentence, " ") for sentence in evidence(findings)], class_="deck"),
+        tag("p", [(sentence, Both(" ", "")) for sentence in evidence(findings)], class_="deck"),
         key_figures(_sizes(findings)),
         class_="head",
     )
@@ -30,22 +31,31 @@ def answer(findings: Findings) -> Both:
     rival = opponent(findings)
     if rival is None:
         value, metric = figures.metric(findings.main(winner)), metric_title(findings.metric)
-        return say("headline.only", winner=winner.title, data=data, metric=metric, value=value)
-    tie = rival in findings.tied
+        return say("headline.only", winner=findings.title(winner), data=data, metric=metric, value=value)
+    tie = rival in findings.tied or findings.main(rival) >= findings.main(winner)
     values = {
-        "winner": winner.title, "other": rival.title, "data": data, "kind": _kind(findings),
-        "lead": figures.percent(findings.lead(rival)), "popularity": _over_popularity(findings, rival, tie=tie),
+        "winner": findings.title(winner), "other": findings.title(rival), "data": data, "kind": _kind(findings),
+        "lead": _lead(findings, winner, rival), "popularity": _over_popularity(findings, rival, tie=tie),
     }  # fmt: skip
     if winner.name in SIMPLE and rival.name not in SIMPLE:
         return say("headline.simple_tie" if tie else "headline.simple", **values)
     if tie:
-        return say("headline.tie", **values)
+        level = findings.popularity in findings.tied and findings.popularity is not rival
+        return say("headline.tie_all" if level else "headline.tie", **values)
     if rival.name not in SIMPLE or winner.name in SIMPLE:
         return say("headline.second", **values)
     if findings.tied:
-        names = list_names([model.title for model in [winner, *findings.tied]])
+        names = list_names([findings.title(model) for model in [winner, *findings.tied]])
         return say("headline.shared", names=names, **values)
     return say("headline.win", **values)
+
+
+def _lead(findings: Findings, winner: ModelResult, rival: ModelResult) -> str:
+    """Return by what share the winner is ahead, or by how much if the rival has nothing to compare with."""
+    share = findings.lead(rival)
+    if math.isfinite(share):
+        return figures.percent(share)
+    return f"{figures.metric(findings.main(winner) - findings.main(rival))} {metric_title(findings.metric).en}"
 
 
 def opponent(findings: Findings) -> ModelResult | None:
@@ -71,17 +81,17 @@ def evidence(findings: Findings) -> list[Both]:
             said.append(
                 say(
                     "evidence.significant" if pair.significant else "evidence.luck",
-                    winner=winner.title, other=rival.title, metric=metric_title(pair.metric), n=test_users(findings),
+                    winner=findings.title(winner), other=findings.title(rival), metric=metric_title(pair.metric), n=test_users(findings),
                     difference=figures.metric(pair.difference), low=figures.metric(pair.low), high=figures.metric(pair.high),
                     p=figures.p_value(pair.p_corrected), pairs=len(findings.comparison.significance),
                     detectable=figures.metric(findings.detectable(pair)),
                 )
             )  # fmt: skip
-        others = [model.title for model in findings.tied if model is not rival]
+        others = [findings.title(model) for model in findings.tied if model is not rival]
         if others:
-            said.append(say("evidence.tied", names=list_names(others), winner=winner.title))
+            said.append(say("evidence.tied", names=list_names(others), winner=findings.title(winner)))
         if winner.name in SIMPLE and rival.name not in SIMPLE:
-            said.append(say("evidence.simple", winner=winner.title, kind=_kind(findings)))
+            said.append(say("evidence.simple", winner=findings.title(winner), kind=_kind(findings)))
     if findings.failed:
         said.append(say("evidence.failed", n=len(findings.failed), all=len(findings.comparison.models)))
     return said
@@ -89,22 +99,27 @@ def evidence(findings: Findings) -> list[Both]:
 
 def data_name(findings: Findings) -> str:
     """Return what the data are called."""
-    return str(findings.comparison.data.get("name") or "data")
+    return shorten(str(findings.comparison.data.get("name") or "data"), 64)
 
 
 def test_users(findings: Findings) -> str:
     """Return the number of evaluated users, for people."""
     winner = findings.winner
     n = winner.evaluation.user_index.size if winner is not None and winner.evaluation is not None else 0
-    return figures.count(float(findings.comparison.data.get("n_test_users") or n))
+    return figures.count(float(n or findings.comparison.data.get("n_test_users") or 0))
 
 
 def _over_popularity(findings: Findings, rival: ModelResult, *, tie: bool) -> Both:
     popularity, winner = findings.popularity, findings.winner
-    if winner is None or popularity is None or popularity in (rival, winner) or not findings.main(popularity) > 0:
+    if (
+        winner is None
+        or popularity is None
+        or popularity in (rival, winner, *findings.tied)
+        or not findings.main(popularity) > 0
+    ):
         return Both("", "")
     times = figures.times(findings.main(winner) / findings.main(popularity))
-    return say("headline.popularity_tie" if tie else "headline.popularity", times=times, winner=winner.title)
+    return say("headline.popularity_tie" if tie else "headline.popularity", times=times, winner=findings.title(winner))
 
 
 def _kind(findings: Findings) -> Both:
@@ -112,11 +127,16 @@ def _kind(findings: Findings) -> Both:
     return say(task if known(task) else "kind.other")
 
 
-def _sizes(findings: Findings) -> list[tuple[Both, str]]:
+def _sizes(findings: Findings) -> list[tuple[Both, Both]]:
+    """Return the figures below the headline; of the test users, those that were ranked for."""
     data = findings.comparison.data
     rows = [
-        (say("strip.models"), len(findings.comparison.models)), (say("strip.users"), data.get("n_users")),
-        (say("strip.items"), data.get("n_items")), (say("strip.interactions"), data.get("n_interactions")),
-        (say("strip.test_users"), data.get("n_test_users")),
-    ]  # fmt: skip
-    return [(name, figures.count(float(n))) for name, n in rows if n is not None]
+        (say("strip.models"), len(findings.comparison.models)),
+        (say("strip.users"), data.get("n_users")),
+        (say("strip.items"), data.get("n_items")),
+        (say("strip.interactions"), data.get("n_interactions")),
+    ]
+    sizes = [(name, Both(*[figures.count(float(n))] * 2)) for name, n in rows if n is not None]
+    ranked, every = test_users(findings), figures.count(float(data.get("n_test_users") or 0))
+    n = Both(ranked, ranked) if every in ("0", ranked) else say("strip.part", n=ranked, all=every)
+    return [*sizes, (say("strip.test_users"), n)]

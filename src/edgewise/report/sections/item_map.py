@@ -1,4 +1,4 @@
-"""The embedding map: the winner's items in the plane, drawn by the script on a canvas."""
+"""The embedding map: items in the plane, drawn by the script on a canvas."""
 
 from collections import Counter
 from html import unescape
@@ -27,25 +27,26 @@ GRID = 4096
 def map_section(findings: Findings) -> Section | None:
     """Lay the items out with a legend and a search; None without a map."""
     embedding = findings.comparison.embedding_map
-    winner = findings.winner
-    if embedding is None or winner is None:
+    if embedding is None:
         return None
     kept = _kept(embedding)
     if not kept.size:
         return None
     names, category = _categories(embedding, kept)
     labels = [_label(findings, name, embedding.column) for name in names]
+    n_named = sum(bool(name) for name in names)
     column = findings.label(embedding.column, "column")
     coloured = len(names) > 1
-    lede = (
-        say("map.lede_category", winner=winner.title, column=column)
-        if coloured
-        else say("map.lede", winner=winner.title)
-    )
+    lede = say("map.lede_category", column=column) if coloured else say("map.lede")
     body = join(
-        tag("div", _canvas(), _side(labels, category) if coloured else None, class_="map" if coloured else "map plain"),
-        tag("p", _caption(embedding, kept.size), class_="caption"),
-        json_island("map-data", _data(embedding, kept, category, labels)),
+        tag(
+            "div",
+            _canvas(),
+            _side(labels, category, n_named) if coloured else None,
+            class_="map" if coloured else "map plain",
+        ),
+        tag("p", _caption(findings, embedding, kept.size), class_="caption"),
+        json_island("map-data", _data(embedding, kept, category, labels, n_named)),
     )
     return Section("map", say("map.title"), say("map.nav"), lede, body)
 
@@ -77,7 +78,7 @@ def _label(findings: Findings, name: str | None, column: str) -> Both:
     return findings.label(name, column, f"column.{column}", f"value.{column}") if name else say("map.unknown")
 
 
-def _data(embedding: EmbeddingMap, kept: Index, category: Index, labels: list[Both]) -> dict[str, Any]:
+def _data(embedding: EmbeddingMap, kept: Index, category: Index, labels: list[Both], n_named: int) -> dict[str, Any]:
     x, y = _square(embedding.x[kept], embedding.y[kept])
     return {
         "x": x.tolist(),
@@ -86,8 +87,8 @@ def _data(embedding: EmbeddingMap, kept: Index, category: Index, labels: list[Bo
         "counts": embedding.counts[kept].tolist(),
         "category": category.tolist(),
         "names": [[_plain(label.en), _plain(label.zh)] for label in labels],
-        "rest": list(range(_n_named(labels), len(labels))),
-        "clusters": _clusters(x, y, category, n=_n_named(labels)),
+        "rest": list(range(n_named, len(labels))),
+        "clusters": _clusters(x, y, category, n=n_named),
         "words": {key: list(map(_plain, say(f"map.{key}"))) for key in ("interactions", "found")},
     }
 
@@ -95,10 +96,6 @@ def _data(embedding: EmbeddingMap, kept: Index, category: Index, labels: list[Bo
 def _plain(words: str) -> str:
     """Undo the escaping of our own markup, for a script that writes text only; data were never escaped."""
     return unescape(words) if isinstance(words, Markup) else words
-
-
-def _n_named(labels: list[Both]) -> int:
-    return sum(label not in (say("map.other"), say("map.unknown")) for label in labels)
 
 
 def _square(x: Doubles, y: Doubles) -> tuple[Index, Index]:
@@ -122,7 +119,8 @@ def _clusters(x: Index, y: Index, category: Index, n: int, cells: int = 20) -> l
     counts = np.zeros((n + 1, cells, cells))
     np.add.at(counts, (np.minimum(category, n), row, column), 1.0)
     padded = np.pad(counts, ((0, 0), (1, 1), (1, 1)))
-    smooth = sum(padded[:, 1 + dy : 1 + dy + cells, 1 + dx : 1 + dx + cells] for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+    shifts = [(dy, dx) for dy in range(3) for dx in range(3)]
+    smooth = np.sum([padded[:, dy : dy + cells, dx : dx + cells] for dy, dx in shifts], axis=0)
     found = []
     for i in range(n):
         weight = smooth[i] * smooth[i] / np.maximum(smooth.sum(axis=0), 1.0)
@@ -153,14 +151,13 @@ def _canvas() -> Markup:
     )
 
 
-def _side(labels: list[Both], category: Index) -> Markup:
+def _side(labels: list[Both], category: Index, n_named: int) -> Markup:
     counts = np.bincount(category, minlength=len(labels))
-    named = _n_named(labels)
     buttons = [
         tag(
             "button", tag("canvas", width=28, height=28, class_="swatch", data_category=i, aria_hidden="true"),
             tag("span", label, class_="clip"), tag("small", figures.count(float(counts[i]))),
-            type="button", aria_pressed="true", data_category=i, class_="category" if i < named else "category muted",
+            type="button", aria_pressed="true", data_category=i, class_="category" if i < n_named else "category muted",
         )
         for i, label in enumerate(labels)
     ]  # fmt: skip
@@ -178,9 +175,9 @@ def _side(labels: list[Both], category: Index) -> Markup:
     )  # fmt: skip
 
 
-def _caption(embedding: EmbeddingMap, n: int) -> list[Both | str]:
+def _caption(findings: Findings, embedding: EmbeddingMap, n: int) -> list[Both | str]:
     words: list[Both | str] = [
-        say("map.caption", n=figures.count(n), method=embedding.method or figures.DASH),
+        say("map.caption", n=figures.count(n), method=findings.label(embedding.method or figures.DASH)),
         " ",
         say("map.hint"),
     ]

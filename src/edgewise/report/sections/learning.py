@@ -16,7 +16,7 @@ from edgewise.types import Doubles
 NOT_METRICS = frozenset({"epoch", "loss", "seconds", "time", "lr", "learning_rate"})
 """Keys of a curve's entries that are not the validation metric."""
 
-WIDTH, LEFT, RIGHT = 330, 46, 14
+WIDTH, LEFT, RIGHT = 380, 44, 10
 """Sizes of one drawing."""
 
 
@@ -30,7 +30,7 @@ def learning_section(findings: Findings) -> Section | None:
     drawings = [_curve(model, watched[model.name], levels) for model in models]
     caption = say("curves.caption") if sum(name is not None for name in watched.values()) > 1 else None
     body = figure(tag("div", drawings, class_="multiples"), caption)
-    return Section("learning", say("curves.title"), say("curves.nav"), _lede(models, watched), body)
+    return Section("learning", say("curves.title"), say("curves.nav"), _lede(findings, models, watched), body)
 
 
 def _watched(model: ModelResult, main: str) -> str | None:
@@ -49,13 +49,15 @@ def _epochs(model: ModelResult) -> Doubles:
     return epochs if np.isfinite(epochs).all() else np.arange(1, epochs.size + 1, dtype=np.float64)
 
 
-def _lede(models: list[ModelResult], watched: dict[str, str | None]) -> Both:
+def _lede(findings: Findings, models: list[ModelResult], watched: dict[str, str | None]) -> Both:
     with_metric = [(m, _column(m, name)) for m in models if (name := watched[m.name]) is not None]
     with_metric = [(m, values) for m, values in with_metric if np.isfinite(values).any()]
     if not with_metric:
         return say("curves.lede_loss")
     unfinished = [
-        m.title for m, values in with_metric if np.nanargmax(values) == np.flatnonzero(np.isfinite(values))[-1]
+        findings.title(m)
+        for m, values in with_metric
+        if np.nanargmax(values) == np.flatnonzero(np.isfinite(values))[-1]
     ]
     return say("curves.lede_unfinished", names=list_names(unfinished)) if unfinished else say("curves.lede_done")
 
@@ -74,7 +76,7 @@ def _curve(model: ModelResult, watched: str | None, levels: list[float]) -> Mark
             )
         )
         panels.append(_best(x, y, epochs, _column(model, watched)))
-        top += 164
+        top += 160
     losses = _column(model, "loss")
     if np.isfinite(losses).any():
         y = linear(losses, top + 64, top, pad=0.08)
@@ -93,7 +95,7 @@ def _curve(model: ModelResult, watched: str | None, levels: list[float]) -> Mark
 
 
 def _panel(x: Scale, y: Scale, epochs: Doubles, values: Doubles, title: Both, class_: str) -> Markup:
-    ticks = y.ticks(3)
+    ticks = y.ticks(4)
     points = [(x(e), y(v)) for e, v in zip(epochs, values, strict=True) if math.isfinite(v)]
     lonely = mark(*points[0], "other", 3) if len(points) == 1 else None
     return join(
@@ -105,14 +107,10 @@ def _panel(x: Scale, y: Scale, epochs: Doubles, values: Doubles, title: Both, cl
 
 
 def _best(x: Scale, y: Scale, epochs: Doubles, values: Doubles) -> Markup:
-    """Mark the best epoch, with its figure below the line so that it never covers the title."""
+    """Mark the best epoch, with its figure above the drawing, opposite the title, where no line can pass."""
     if not np.isfinite(values).any():
         return Markup("")
     best = int(np.nanargmax(values))
     px, py = x(epochs[best]), y(values[best])
     words = say("curves.best", value=figures.metric(values[best]), epoch=f"{epochs[best]:g}")
-    anchor = "end" if px > (LEFT + WIDTH) / 2 else "start"
-    return join(
-        mark(px, py, "winner", 4.5),
-        text(min(max(px, LEFT + 4), WIDTH - RIGHT), min(py + 22, y.start - 6), words, "note", anchor),
-    )
+    return join(mark(px, py, "winner", 4.5), text(WIDTH - RIGHT, y.stop - 10, words, "note", "end"))

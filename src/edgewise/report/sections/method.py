@@ -16,6 +16,9 @@ def method_section(findings: Findings) -> Section:
     """Describe the measurement so that it can be judged and repeated."""
     n_items = figures.count(float(findings.comparison.data.get("n_items") or 0))
     words = [say("method.ranking", n_items=n_items, n_users=test_users(findings))]
+    left_out = _left_out(findings)
+    if left_out > 0:
+        words.append(say("method.left_out", n=figures.count(left_out)))
     words += [say(f"method.{key}") for key in ("intervals", "detectable", "cost", "simple")]
     body = join(
         tag("div", [tag("p", text) for text in words], class_="prose"),
@@ -25,6 +28,13 @@ def method_section(findings: Findings) -> Section:
         details(say("method.settings_title"), [_settings(model) for model in findings.comparison.models.values()]),
     )
     return Section("method", say("method.title"), say("method.nav"), None, body)
+
+
+def _left_out(findings: Findings) -> int:
+    """Return how many test users no model was asked about."""
+    evaluation = findings.ranked[0].evaluation if findings.ranked else None
+    n_test = int(findings.comparison.data.get("n_test_users") or 0)
+    return n_test - evaluation.user_index.size if evaluation is not None else 0
 
 
 def _command(command: str) -> Markup | None:
@@ -54,6 +64,7 @@ def _machine(findings: Findings) -> Markup:
         ),
         (say("method.python"), machine.get("python")),
         (say("method.platform"), machine.get("platform")),
+        (say("method.threads"), _versions(machine.get("threads"))),
         (say("method.versions"), _versions(machine.get("versions"))),
     ]
     return tag(

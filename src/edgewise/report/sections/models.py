@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
-from edgewise.report.charts import Scale, linear, mark, svg, whisker
+from edgewise.report.charts import Scale, linear, mark, svg
 from edgewise.report.findings import SIMPLE, Findings
 from edgewise.report.html import Both, Child, Markup, join, tag
 from edgewise.report.layout import Section, details, scrolling
@@ -15,8 +15,8 @@ from edgewise.report.texts import list_names, metric_base, metric_title, say
 SHOWN = ("ndcg", "recall", "mrr", "hit", "precision", "map", "auc", "accuracy")
 """Metrics for the table, in order of preference; the rest fold away."""
 
-WIDTH_MAIN, WIDTH_OTHER, HEIGHT = 190, 104, 46
-"""Sizes of the drawings in the cells."""
+DENSE = 14
+"""From more models than these on, the matrix of pairs is set smaller."""
 
 
 def models_section(findings: Findings) -> Section:
@@ -24,21 +24,21 @@ def models_section(findings: Findings) -> Section:
     metrics = table_metrics(findings)
     lede = say("models.lede_none")
     if findings.winner is not None:
-        names = list_names([model.title for model in [findings.winner, *findings.tied]])
+        names = list_names([findings.title(model) for model in [findings.winner, *findings.tied]])
         lede = say("models.lede", names=names, n=test_users(findings))
-    scales = {metric: _scale(findings, metric, main=metric == findings.metric) for metric in metrics}
+    scales = {metric: _scale(findings, metric) for metric in metrics}
     head = tag(
         "tr",
         tag("th", "#", scope="col", class_="rank"),
         _sortable(say("models.model"), numeric=False, class_="model"),
-        [_sortable(metric_title(metric), class_="metric", sorted_=metric == findings.metric) for metric in metrics],
+        [_sortable(metric_title(metric), class_="metric main" if metric == findings.metric else "metric", sorted_=metric == findings.metric) for metric in metrics],
         _sortable(say("models.fit")), _sortable(say("models.evaluate")), _sortable(say("models.memory")),
     )  # fmt: skip
     rows = [_row(findings, model, scales) for model in findings.ranked]
     failed = [_failed_row(model, n_columns=len(metrics) + 3) for model in findings.failed]
     table = tag("table", tag("thead", head), tag("tbody", rows, failed), class_="models sortable")
     body = join(
-        _legend(findings),
+        _legend(findings) if findings.ranked else None,
         scrolling(table, say("models.table")),
         details(say("models.all"), scrolling(_all_figures(findings), say("models.all"))) if findings.ranked else None,
     )
@@ -65,11 +65,10 @@ def _metric_names(findings: Findings) -> list[str]:
     )
 
 
-def _scale(findings: Findings, metric: str, *, main: bool) -> Scale:
-    ends = [
-        end for model in findings.ranked for end in (findings.value(model, metric), *model.intervals.get(metric, ()))
-    ]
-    return linear(ends, 8, (WIDTH_MAIN if main else WIDTH_OTHER) - 8, pad=0.02)
+def _scale(findings: Findings, metric: str) -> Scale:
+    """Return where a column draws a value, in percent of its width."""
+    ends = [end for m in findings.ranked for end in (findings.value(m, metric), *m.intervals.get(metric, ()))]
+    return linear(ends, 0, 100, pad=0.01)
 
 
 def _sortable(name: Both, *, numeric: bool = True, class_: str = "number", sorted_: bool = False) -> Markup:
@@ -84,7 +83,7 @@ def _row(findings: Findings, model: ModelResult, scales: dict[str, Scale]) -> Ma
     return tag(
         "tr",
         tag("td", findings.rank(model), class_="rank"),
-        tag("th", name_cell(findings, model), scope="row", class_="model", data_value=model.title),
+        tag("th", name_cell(findings, model, kind=True), scope="row", class_="model", data_value=model.title),
         [_metric_cell(findings, model, metric, scale) for metric, scale in scales.items()],
         _number_cell(model.fit_s, figures.seconds(model.fit_s)),
         _number_cell(evaluate_s, figures.seconds(evaluate_s)),
@@ -93,9 +92,9 @@ def _row(findings: Findings, model: ModelResult, scales: dict[str, Scale]) -> Ma
     )
 
 
-def name_cell(findings: Findings, model: ModelResult) -> Markup:
-    """Return a model's mark, title, and whether it is a simple method."""
-    simple = tag("small", say("models.simple")) if model.name in SIMPLE else None
+def name_cell(findings: Findings, model: ModelResult, *, kind: bool = False) -> Markup:
+    """Return a model's mark and title and, if asked for, whether it is a simple method."""
+    simple = tag("small", say("models.simple")) if kind and model.name in SIMPLE else None
     return tag(
         "span",
         key_mark(findings.role(model)),
@@ -111,26 +110,31 @@ def key_mark(role: str) -> Markup:
 
 
 def _metric_cell(findings: Findings, model: ModelResult, metric: str, scale: Scale) -> Markup:
-    value, interval = findings.value(model, metric), model.intervals.get(metric)
+    """Return a figure with its interval drawn beside it: a dot across a bar, and a rule where the best stands."""
+    value, (low, high) = findings.value(model, metric), model.intervals.get(metric, (math.nan, math.nan))
     best = findings.winner if metric == findings.metric else _best(findings, metric)
-    low, high = interval if interval is not None else (math.nan, math.nan)
     words = say(
-        "models.cell", model=model.title, metric=metric_title(metric), value=figures.metric(value),
+        "models.cell", model=findings.title(model), metric=metric_title(metric), value=figures.metric(value),
         low=figures.metric(low), high=figures.metric(high),
     )  # fmt: skip
-    rule = None
+    role, drawn = findings.role(model), []
     if best is not None:
-        x = scale(findings.value(best, metric))
-        rule = tag("line", x1=x, x2=x, y1=0, y2=HEIGHT, class_="rule")
-    role = findings.role(model)
-    width = scale.stop + 8
-    drawing = svg(
-        width, HEIGHT, rule or "", whisker(scale, HEIGHT / 2, value, interval, role), label=words, class_="cell"
-    )
+        drawn.append(tag("i", class_="rule", style=f"left:{scale(findings.value(best, metric)):.2f}%"))
+    if math.isfinite(low) and math.isfinite(high):
+        place = f"left:{scale(low):.2f}%;width:{scale(high) - scale(low):.2f}%"
+        drawn.append(tag("i", class_=f"range {role}", style=place))
+    if math.isfinite(value):
+        dot = svg(12, 12, mark(6, 6, role, 4), label=words, class_="dot")
+        drawn.append(tag("i", dot, class_="at", style=f"left:{scale(value):.2f}%"))
+    figure = tag("b", figures.metric(value), class_="best" if model is best else None)
+    main = "metric main" if metric == findings.metric else "metric"
     return tag(
-        "td", tag("div", tag("b", figures.metric(value), class_="best" if model is best else None), drawing),
-        class_="metric", data_value=_sort_key(value), data_tip=words,
-    )  # fmt: skip
+        "td",
+        tag("div", figure, tag("span", drawn, class_="interval")),
+        class_=main,
+        data_value=_sort_key(value),
+        data_tip=words,
+    )
 
 
 def _best(findings: Findings, metric: str) -> ModelResult | None:
@@ -152,7 +156,7 @@ def _failed_row(model: ModelResult, n_columns: int) -> Markup:
         "tr",
         tag("td", figures.DASH, class_="rank"),
         tag("th", tag("span", tag("span", "×", class_="cross"), tag("span", model.title, class_="clip"), class_="name"), scope="row", class_="model"),
-        tag("td", tag("span", reason), colspan=n_columns, class_="reason"),
+        tag("td", tag("p", reason), colspan=n_columns, class_="reason"),
         class_="failed",
     )  # fmt: skip
 
@@ -207,7 +211,9 @@ def pairs_section(findings: Findings) -> Section | None:
         for row in models
     ]
     n, metric = sum(test.significant for test in tests), metric_title(findings.metric)
-    table = tag("table", tag("thead", head), tag("tbody", rows), class_="pairs")
+    table = tag(
+        "table", tag("thead", head), tag("tbody", rows), class_="pairs dense" if len(models) > DENSE else "pairs"
+    )
     body = join(
         scrolling(table, say("pairs.table")),
         tag("p", say("pairs.caption", metric=metric, pairs=len(tests)), class_="caption"),

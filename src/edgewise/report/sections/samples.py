@@ -83,7 +83,7 @@ def _item(row: dict[str, Any]) -> Markup:
         if hit
         else None
     )
-    because = tag("small", say("samples.because", titles=" · ".join(reasons[:3]))) if reasons else None
+    because = tag("small", say("samples.because", titles="\N{NO-BREAK SPACE}· ".join(reasons[:3]))) if reasons else None
     return tag(
         "li",
         tag("span", tag("span", title, class_="title"), tick, class_="row"),

@@ -1,14 +1,26 @@
 """Where each model fails: the main metric by group of users and items."""
 
 import math
+import re
+from itertools import groupby
 
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
 from edgewise.report.findings import Findings
-from edgewise.report.html import Both, Markup, join, tag
+from edgewise.report.html import Both, Child, Markup, join, tag
 from edgewise.report.layout import Section, scrolling
-from edgewise.report.sections.models import key_mark
+from edgewise.report.sections.models import name_cell
 from edgewise.report.texts import known, metric_title, say
+
+DETAILS = {
+    r"([\d–]+) interactions?": "segment.detail.interactions",
+    r"the (\d+) most popular": "segment.detail.head",
+    r"the (\d+) others": "segment.detail.tail",
+    r"nobody met them in training": "segment.detail.cold",
+    r"answered by what is popular": "segment.detail.new",
+    r"no interactions in training": "segment.detail.none",
+}
+"""How groups describe themselves, and our texts for it."""
 
 
 def segments_section(findings: Findings) -> Section | None:
@@ -36,19 +48,31 @@ def _kind(segment: str) -> str:
     return segment.partition(":")[0].strip() if ":" in segment else ""
 
 
+def _bare(segment: str) -> str:
+    """Return a group's name without its kind and details: "users: few (3–20 interactions)" is "few"."""
+    return segment.rpartition(":")[2].partition("(")[0].strip().removesuffix(" interactions")
+
+
 def _words(findings: Findings, segment: str) -> Both:
-    bare = segment.partition(":")[2].strip() if ":" in segment else segment
-    key = f"segment.{bare}"
-    return say(key) if known(key) else findings.label(bare, "segment", "column")
+    key = f"segment.{_bare(segment)}"
+    return say(key) if known(key) else findings.label(segment.rpartition(":")[2].strip(), "segment", "column")
 
 
-def _full_words(findings: Findings, segment: str) -> Both:
-    kind = _kind(segment)
-    words = _words(findings, segment)
-    if kind not in ("users", "items"):
-        return words
-    side = say(f"segments.{kind}")
-    return Both(f"{side.en.lower()}: {words.en}", f"{side.zh}：{words.zh}")
+def _detail(segment: str) -> Both | None:
+    """Return what a group says of itself in brackets, such as "3–20 interactions", in both languages where we can."""
+    words = segment.partition("(")[2].rpartition(")")[0].strip()
+    if not words or not known(f"segment.{_bare(segment)}"):
+        return None
+    for pattern, key in DETAILS.items():
+        if found := re.fullmatch(pattern, words):
+            return say(key, n=figures.thousands(found[1]) if found.groups() else "")
+    return Both(words, words)
+
+
+def _phrase(findings: Findings, segment: str) -> Both:
+    """Return a group as it stands within a sentence."""
+    key = f"phrase.{_kind(segment)}.{_bare(segment)}"
+    return say(key) if known(key) else say("phrase.other", group=findings.label(segment, "segment"))
 
 
 def _metric_of(findings: Findings, segment: str) -> str:
@@ -84,32 +108,25 @@ def _best(findings: Findings, segment: str, metric: str) -> ModelResult | None:
 
 
 def _head(findings: Findings, names: list[str], metrics: dict[str, str]) -> Markup:
-    groups: list[tuple[str, int]] = []
+    """Return two rows: the kinds of groups with their metric, then the groups with their sizes."""
+    titles = []
+    for kind, group in groupby(names, key=_kind):
+        members = list(group)
+        own = {metrics[name] for name in members}
+        words: Child = say(f"segments.{kind}") if kind in ("users", "items") else kind or say("segments.other")
+        metric = [" · ", metric_title(own.pop())] if len(own) == 1 else None
+        titles.append(tag("th", words, tag("small", metric), colspan=len(members), scope="colgroup", class_="group"))
+    mixed = {kind: len({metrics[name] for name in names if _kind(name) == kind}) > 1 for kind in map(_kind, names)}
+    columns = []
     for name in names:
-        kind = _kind(name)
-        if groups and groups[-1][0] == kind:
-            groups[-1] = (kind, groups[-1][1] + 1)
-        else:
-            groups.append((kind, 1))
-    titles = [
-        tag("th", say(f"segments.{kind}") if kind in ("users", "items") else kind or say("segments.other"), colspan=n, scope="colgroup", class_="group")
-        for kind, n in groups
-    ]  # fmt: skip
-    columns = [
-        tag(
-            "th",
-            tag("span", _words(findings, name), class_="what"),
-            tag("small", metric_title(metrics[name]), " · " if math.isfinite(_size(findings, name)) else None,
-                say("segments.n", n=figures.short_count(_size(findings, name))) if math.isfinite(_size(findings, name)) else None),
-            scope="col", class_=_first(names, name),
-        )
-        for name in names
-    ]  # fmt: skip
-    return tag(
-        "thead",
-        tag("tr", tag("td", class_="corner"), titles),
-        tag("tr", tag("th", say("models.model"), scope="col", class_="model"), columns),
-    )
+        size = _size(findings, name)
+        n = say("segments.n", n=figures.short_count(size)) if math.isfinite(size) else None
+        metric = [metric_title(metrics[name]), " "] if mixed[_kind(name)] else None
+        what = tag("span", _words(findings, name), class_="what")
+        detail = tag("small", _detail(name), class_="detail")
+        columns.append(tag("th", what, detail, tag("small", metric, n), scope="col", class_=_first(names, name)))
+    top = tag("tr", tag("td", class_="corner"), titles)
+    return tag("thead", top, tag("tr", tag("th", say("models.model"), scope="col", class_="model"), columns))
 
 
 def _first(names: list[str], name: str) -> str | None:
@@ -119,19 +136,24 @@ def _first(names: list[str], name: str) -> str | None:
 
 
 def _rows(findings: Findings, names: list[str], metrics: dict[str, str]) -> list[Markup]:
-    best = {name: _best(findings, name, metrics[name]) for name in names}
     ends: dict[str, tuple[float, float]] = {}
     for name in names:
         values = [v for m in findings.ranked if math.isfinite(v := _value(m, name, metrics[name]))]
         ends[name] = (min(values, default=0.0), max(values, default=0.0))
     rows = []
     for model in findings.ranked:
-        title = tag("span", key_mark(findings.role(model)), tag("span", model.title, class_="clip"), class_="name")
         cells = [
-            _cell(model, name, metrics[name], ends[name], best=model is best[name], first=_first(names, name))
+            _cell(
+                model,
+                name,
+                metrics[name],
+                ends[name],
+                best=ends[name][0] < _value(model, name, metrics[name]) == ends[name][1],
+                first=_first(names, name),
+            )
             for name in names
         ]
-        rows.append(tag("tr", tag("th", title, scope="row", class_="model"), cells))
+        rows.append(tag("tr", tag("th", name_cell(findings, model), scope="row", class_="model"), cells))
     return rows
 
 
@@ -158,15 +180,16 @@ def _lede(findings: Findings, names: list[str], metrics: dict[str, str]) -> Both
     gaps = []
     for name in names:
         best, own = _best(findings, name, metrics[name]), _value(winner, name, metrics[name])
-        if best is not None and best is not winner and math.isfinite(own):
-            gaps.append((_value(best, name, metrics[name]) / max(own, 1e-9), name, best, own))
+        if best is not None and _value(best, name, metrics[name]) > own:
+            gaps.append((_value(best, name, metrics[name]) - own, name, best, own))
     if gaps:
         _, name, best, own = max(gaps, key=lambda gap: gap[0])
         value = figures.metric(_value(best, name, metrics[name]), 3)
         return say(
             "segments.lede",
-            segment=_full_words(findings, name),
-            model=best.title,
+            winner=findings.title(winner),
+            segment=_phrase(findings, name),
+            model=findings.title(best),
             value=value,
             own=figures.metric(own, 3),
         )
@@ -176,4 +199,4 @@ def _lede(findings: Findings, names: list[str], metrics: dict[str, str]) -> Both
     if not comparable or len(findings.ranked) < 2:
         return say("segments.lede_none")
     weakest = min(comparable, key=lambda name: _value(winner, name, findings.metric))
-    return say("segments.lede_all", winner=winner.title, segment=_full_words(findings, weakest))
+    return say("segments.lede_all", winner=findings.title(winner), segment=_phrase(findings, weakest))

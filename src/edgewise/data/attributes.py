@@ -1,0 +1,173 @@
+"""Tables beside the log: attributes of users and items, and friendships."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from edgewise.data.columns import find_social_columns, id_columns
+from edgewise.data.delimited import GENRE_FLAGS
+from edgewise.data.events import positional_roles
+from edgewise.data.lists import LIST_FORMATS
+from edgewise.data.table import Table
+from edgewise.data.times import moments
+from edgewise.data.values import ids, numbers
+from edgewise.data.vocabulary import standard_attribute
+from edgewise.data.wording import count
+from edgewise.errors import DataError
+
+_CODES = ("zip_code",)
+"""Attributes that look like numbers, and are not."""
+
+_INTEGERS = r"^(?:0|-?[1-9]\d{0,17})$"
+_DECIMALS = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """A table of attributes.
+
+    Attributes:
+        frame: user_id or item_id, then the attributes; one row an id.
+        names: standard name to the name in the file.
+        notes: choices, one line each.
+    """
+
+    frame: pl.DataFrame
+    names: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -> Attributes:
+    """Read a table of attributes of users or items.
+
+    The id is the column with a usual name, else the first; where several would do and the ids of the log are known, the one
+    that has most of them (in goodbooks, `id` and not `book_id`). Numbers become numbers, the rest stays text; `a|b|c` too.
+
+    Args:
+        table: the file or frame.
+        kind: "user" or "item".
+        known_ids: the ids of the log.
+
+    Raises:
+        DataError: if there is no row.
+    """
+    loaded = table.load(list(table.header))
+    if loaded.is_empty():
+        raise DataError(f"{table.path.name} has a header ({', '.join(table.header[:8])}) and no rows.")
+    key, notes = _key(table, loaded, kind, known_ids)
+    own_ids, told = ids(loaded[key])
+    names: dict[str, str] = {f"{kind}_id": key}
+    columns = [own_ids.alias(f"{kind}_id")]
+    for name in loaded.columns:
+        if name == key or (name in GENRE_FLAGS and "genres" not in loaded.columns and _is_flag(loaded[name])):
+            continue
+        standard = standard_attribute(name, kind)
+        if standard in names or (standard != name and standard in loaded.columns):
+            standard = name if name not in names else f"{name} (2)"
+        names[standard] = name
+        typed = loaded[name] if standard in _CODES else _typed(loaded[name])
+        columns.append(typed.alias(standard))
+    if genres := _genres(loaded):
+        columns.append(genres[0])
+        names["genres"] = "genres"
+    frame = pl.DataFrame(columns)
+    complete = frame.filter(pl.col(f"{kind}_id").is_not_null()).unique(maintain_order=True)
+    if complete.height < frame.height:
+        notes.append(
+            f"{table.path.name}: {count(frame.height - complete.height, 'row')} without an id, or the same as another, left out."
+        )
+    return Attributes(complete, names, (*table.notes, *told, *notes))
+
+
+def friendships_of(table: Table) -> Attributes:
+    """Read a table of friendships: user_id, friend_id and, where there are such, weight and timestamp.
+
+    Raises:
+        DataError: if there are not two columns of people, or no row.
+    """
+    if table.format in LIST_FORMATS:
+        names = {"user_id": "user_id", "friend_id": "item_id"}
+        notes: tuple[str, ...] = ()
+    elif table.named:
+        found = find_social_columns(table.header)
+        names, notes = found.names, found.notes
+    else:
+        roles = positional_roles(table, ("user_id", "friend_id"), "weight")
+        names, notes = dict(zip(roles, table.header, strict=False)), ()
+    loaded = table.load(list(names.values()))
+    if loaded.is_empty():
+        raise DataError(f"{table.path.name} has a header ({', '.join(table.header[:8])}) and no rows.")
+    columns = [ids(loaded[names[name]])[0].alias(name) for name in ("user_id", "friend_id")]
+    if "weight" in names:
+        columns.append(numbers(loaded[names["weight"]]).alias("weight"))
+    if "timestamp" in names:
+        columns.append(moments(loaded[names["timestamp"]]).values.alias("timestamp"))
+    if columns[0].dtype != columns[1].dtype:
+        columns[:2] = [column.cast(pl.String) for column in columns[:2]]
+    frame = pl.DataFrame(columns)
+    usable = frame.filter(
+        pl.col("user_id").is_not_null() & pl.col("friend_id").is_not_null() & (pl.col("user_id") != pl.col("friend_id"))
+    )
+    if usable.height < frame.height:
+        notes = (
+            *notes,
+            f"{table.path.name}: {count(frame.height - usable.height, 'friendship')} without one of the two, or with oneself, left out.",
+        )
+    return Attributes(usable, names, (*table.notes, *notes))
+
+
+def _key(table: Table, loaded: pl.DataFrame, kind: str, known_ids: pl.Series | None) -> tuple[str, list[str]]:
+    """Choose the id column; also say how it was chosen, where that is not plain."""
+    candidates = id_columns(table.header, kind)
+    if known_ids is None:
+        return candidates[0], []
+    shared = {name: _overlap(loaded[name], known_ids) for name in candidates}
+    key = max(candidates, key=lambda name: shared[name])  # the first of equals
+    notes = []
+    if key != candidates[0]:
+        notes.append(
+            f"{table.path.name}: {kind}s are joined by {key!r}, which has {shared[key]:,} of the log's {len(known_ids):,} ids; "
+            f"{candidates[0]!r} has {shared[candidates[0]]:,}."
+        )
+    elif shared[key] == 0:
+        notes.append(
+            f"{table.path.name}: none of its ids ({key!r}) is in the log. Is it the right table, and the right column?"
+        )
+    return key, notes
+
+
+def _overlap(column: pl.Series, known_ids: pl.Series) -> int:
+    try:
+        own = ids(column)[0].drop_nulls().unique()
+    except DataError:
+        return 0
+    if own.dtype != known_ids.dtype:
+        own, known_ids = own.cast(pl.String), known_ids.cast(pl.String)
+    return int(own.is_in(known_ids.implode()).sum())
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    """Give a column of text its type: integers or decimals if every value is one as it would be printed, else text."""
+    if column.dtype != pl.String:
+        return column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column
+    given = column.drop_nulls().str.strip_chars()
+    given = given.filter(given != "")
+    if given.is_empty():
+        return column
+    for pattern, dtype in ((_INTEGERS, pl.Int64), (_DECIMALS, pl.Float64)):
+        if given.head(1000).str.contains(pattern).all() and given.str.contains(pattern).all():
+            return column.str.strip_chars().cast(dtype, strict=False)
+    return column
+
+
+def _is_flag(column: pl.Series) -> bool:
+    return bool(column.cast(pl.String).drop_nulls().is_in(["0", "1"]).all())
+
+
+def _genres(loaded: pl.DataFrame) -> list[pl.Series]:
+    """Join the columns of 0 and 1 that MovieLens has for genres into one text, "Comedy|Drama"."""
+    flags = [name for name in loaded.columns if name in GENRE_FLAGS and _is_flag(loaded[name])]
+    if len(flags) < 2 or "genres" in loaded.columns:
+        return []
+    parts = [pl.when(pl.col(name).cast(pl.String) == "1").then(pl.lit(name)) for name in flags]
+    return [loaded.select(genres=pl.concat_str(parts, separator="|", ignore_nulls=True)).to_series()]

@@ -1,0 +1,89 @@
+"""Propagation over the layers of a graph, differentiable, with the layers combined into one table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from edgewise.errors import ConfigError, DataError
+from edgewise.graph.spmm import spmm
+
+
+class Propagation:
+    """The weighted sum of all layers: w_0 x + w_1 A x + w_2 A^2 x + …, with the gradient that it has.
+
+    He et al., "LightGCN", SIGIR 2020 (arXiv:2002.02126), eq. 3, 4 and 8. A layer is one sparse product and nothing else,
+    so the sum is taken from the inside out, w_0 x + A (w_1 x + A (w_2 x)), and needs no memory for the layers. The sum
+    is a polynomial of A, hence symmetric where A is, and the gradient is the same sum of the gradient that comes in.
+
+    On the CPU the products are ours (2 to 4 times as fast as torch's sparse ones, and the same bits whatever the number
+    of threads); elsewhere they are torch's.
+
+    Args:
+        adjacency: A, float32 [n, n], symmetric; usually D^-1/2 A D^-1/2. Not modified.
+        layer_weights: w_0, w_1, …, one more than there are layers.
+
+    Raises:
+        DataError: if A is not square or not symmetric.
+        ConfigError: without any weight.
+    """
+
+    def __init__(self, adjacency: csr_array, layer_weights: Sequence[float]) -> None:
+        if adjacency.shape[0] != adjacency.shape[1] or abs(adjacency - adjacency.T).max() > 1e-6:
+            raise DataError(
+                f"propagation needs a symmetric matrix, since its gradient is taken for the same; got {list(adjacency.shape)}"
+                f"{'' if adjacency.shape[0] != adjacency.shape[1] else ' with unequal halves'}. "
+                "Use bipartite_adjacency(...) and symmetric_normalise(...)."
+            )
+        if not layer_weights:
+            raise ConfigError(
+                "layer_weights is empty: expected one weight a layer, and one for the layer below the first."
+            )
+        self.adjacency = adjacency
+        self.layer_weights = tuple(layer_weights)
+        self._on_device: dict[torch.device, Tensor] = {}
+
+    @classmethod
+    def mean(cls, adjacency: csr_array, n_layers: int) -> "Propagation":
+        """Combine the layers as LightGCN does: every layer, with the one below the first, counts the same."""
+        return cls(adjacency, [1 / (n_layers + 1)] * (n_layers + 1))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the sum of the layers over `x`, float32 [n, d] to the same; differentiable, to any order."""
+        combined: Tensor = _Sum.apply(x, self)  # type: ignore[no-untyped-call]
+        return combined
+
+    def sum_of_layers(self, x: Tensor) -> Tensor:
+        """Do the same without a gradient."""
+        *below, last = self.layer_weights
+        total = x * last
+        product = torch.empty_like(total)
+        for weight in reversed(below):
+            product = self._product(total, product).add_(x, alpha=weight)
+            total, product = product, total
+        return total
+
+    def _product(self, x: Tensor, out: Tensor) -> Tensor:
+        """Return A x; on the CPU in `out`."""
+        if x.device.type == "cpu":
+            spmm(self.adjacency, x.numpy(), out.numpy())
+            return out
+        if x.device not in self._on_device:
+            a = self.adjacency
+            indptr, indices, data = (torch.from_numpy(part) for part in (a.indptr, a.indices, a.data))
+            moved = torch.sparse_csr_tensor(indptr, indices, data, size=a.shape, device=x.device)
+            self._on_device[x.device] = moved
+        return self._on_device[x.device] @ x
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Tensor, propagation: Propagation) -> Tensor:
+        context.propagation = propagation
+        return propagation.sum_of_layers(x.detach().contiguous())
+
+    @staticmethod
+    def backward(context: Any, *gradients: Any) -> tuple[Tensor, None]:
+        return context.propagation(gradients[0].contiguous()), None

@@ -1,0 +1,78 @@
+"""BPR: matrix factorisation that learns to rank what was met above what was not."""
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from edgewise import telemetry
+from edgewise.config import Settings
+from edgewise.data import Dataset
+from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.recommender import Recommender
+from edgewise.rng import make_rng
+from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
+from edgewise.threads import n_cpus
+from edgewise.types import Floats, Index
+
+
+class BPRConfig(Settings):
+    """Settings of `bpr`."""
+
+    embedding_dim: PositiveInt = 64
+    epochs: PositiveInt = 100
+    learning_rate: PositiveFloat = 0.05
+    regularization: NonNegativeFloat = 0.01
+    deterministic: bool = True  # False: all threads update at once without locks, faster, and no two fits are the same
+
+
+class BPR(Recommender):
+    """Vectors x_u, y_j and item biases b_j, fitted so that x_u y_i + b_i > x_u y_j + b_j for i met by u and j drawn at random.
+
+    Fitted by the `implicit` package, which draws j among all interactions, so popular items come up more often than in the
+    paper. An item's bias is the last number of its vector, where every user has a 1.
+    """
+
+    name: ClassVar[str] = "bpr"
+    title: ClassVar[str] = "BPR matrix factorisation"
+    paper: ClassVar[str] = (
+        "Rendle, Freudenthaler, Gantner and Schmidt-Thieme, “BPR: Bayesian Personalized Ranking from Implicit Feedback”, "
+        "UAI 2009 (arXiv:1205.2618)"
+    )
+    Config: ClassVar[type[Settings]] = BPRConfig
+    STATE: ClassVar[tuple[str, ...]] = ("users", "items")
+    SEARCH: ClassVar[SearchSpace] = {
+        "embedding_dim": IntLogUniform(32, 256),
+        "epochs": IntLogUniform(50, 400),
+        "learning_rate": LogUniform(0.01, 0.2),
+        "regularization": LogUniform(1e-3, 0.1),
+    }
+
+    users: Floats  # [n_users, embedding_dim + 1]
+    items: Floats  # [n_items, embedding_dim + 1]
+
+    def fit_arrays(self, dataset: Dataset) -> None:
+        """Let `implicit` take its steps."""
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        with threadpool_limits(1, "blas"), telemetry.step("bpr", self.config.epochs) as work:
+            model = BayesianPersonalizedRanking(
+                factors=self.config.embedding_dim,
+                learning_rate=self.config.learning_rate,
+                regularization=self.config.regularization,
+                iterations=self.config.epochs,
+                num_threads=1 if self.config.deterministic else n_cpus(),
+                random_state=int(make_rng(self.seed, "bpr").integers(2**31)),
+            )
+            model.fit(csr_matrix(dataset.interactions), show_progress=False, callback=lambda *_: work.advance(1))
+        self.users, self.items = model.user_factors, model.item_factors
+
+    def score_block(self, user_index: Index) -> Floats:
+        """Multiply vectors, biases included."""
+        return score_embeddings(self.users, self.items, user_index)
+
+    def similarity_block(self, item_index: Index) -> Floats:
+        """Tell the cosine of item vectors, biases left out: they say how popular an item is, not what it is."""
+        return cosine_block(np.ascontiguousarray(self.items[:, :-1]), item_index)

@@ -1,0 +1,1 @@
+"""Training: batches, negative samplers, losses and the loop. Knows no model."""

@@ -1,0 +1,50 @@
+"""Batches of interactions in random order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from edgewise.types import Index
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some interactions, by user.
+
+    Attributes:
+        users: int64 [n_users_here], distinct, ascending.
+        owner: int64 [n_interactions], ascending: which of `users` each interaction belongs to.
+        items: int64 [n_interactions], the item of each.
+    """
+
+    users: Index
+    owner: Index
+    items: Index
+
+    def __len__(self) -> int:
+        return self.items.size
+
+
+def batches_of_interactions(interactions: csr_array, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """Go once through all interactions in random order, `batch_size` at a time; the last batch may be smaller."""
+    user = np.repeat(np.arange(interactions.shape[0]), np.diff(interactions.indptr))
+    order = rng.permutation(interactions.nnz)
+    for start in range(0, order.size, batch_size):
+        chosen = np.sort(order[start : start + batch_size])
+        users, owner = np.unique(user[chosen], return_inverse=True)
+        yield Batch(users, owner, interactions.indices[chosen].astype(np.int64))
+
+
+def batches_of_users(interactions: csr_array, n_users: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """Go once through all users in random order, `n_users` at a time, each with all its interactions.
+
+    A loss that compares a user with many items does so once for all interactions of the user, which makes large batches
+    cheap. Users without interactions are left out.
+    """
+    order = rng.permutation(np.flatnonzero(np.diff(interactions.indptr)))
+    for start in range(0, order.size, n_users):
+        users = np.sort(order[start : start + n_users])
+        rows = interactions[users]
+        yield Batch(users, np.repeat(np.arange(users.size), np.diff(rows.indptr)), rows.indices.astype(np.int64))

@@ -1,0 +1,77 @@
+"""Propagation against the formula written out densely in float64, and its gradient against finite differences."""
+
+from functools import reduce
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array, random_array
+
+from edgewise.errors import ConfigError, DataError
+from edgewise.graph.bipartite import bipartite
+from edgewise.graph.normalise import symmetric_normalise
+from edgewise.graph.propagation import Propagation
+from edgewise.types import Doubles
+
+
+@pytest.fixture
+def adjacency() -> csr_array:
+    rng = np.random.default_rng(0)
+    interactions = random_array((13, 9), density=0.3, rng=rng, dtype=np.float32)
+    interactions.data[:] = 1
+    return symmetric_normalise(bipartite(csr_array(interactions.tocsr())))
+
+
+def _dense_operator(adjacency: csr_array, layer_weights: list[float]) -> Doubles:
+    """w_0 I + w_1 A + w_2 A^2 + …, layer by layer."""
+    a = adjacency.toarray().astype(np.float64)
+    powers = [reduce(np.matmul, [a] * layer, np.eye(len(a))) for layer in range(len(layer_weights))]
+    return np.asarray(sum(weight * power for weight, power in zip(layer_weights, powers, strict=True)))
+
+
+@pytest.mark.parametrize("layer_weights", [[1.0], [0.5, 0.5], [0.0, 0.2, 0.8], [0.25] * 4, [0.1, 0.0, -0.3, 0.5, 0.7]])
+def test_the_sum_of_layers_and_its_gradient_equal_the_dense_formula(
+    adjacency: csr_array, layer_weights: list[float]
+) -> None:
+    rng = np.random.default_rng(1)
+    x = torch.tensor(rng.standard_normal((22, 5)), dtype=torch.float32, requires_grad=True)
+    incoming = rng.standard_normal((22, 5))
+    operator = _dense_operator(adjacency, layer_weights)
+
+    propagated = Propagation(adjacency, layer_weights)(x)
+    propagated.backward(torch.tensor(incoming, dtype=torch.float32))  # type: ignore[no-untyped-call]
+
+    np.testing.assert_allclose(propagated.detach().numpy(), operator @ x.detach().numpy(), atol=1e-6)
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), operator.T @ incoming, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Input #0 requires gradient and is not a double precision")
+def test_the_gradient_passes_torchs_own_check(adjacency: csr_array) -> None:
+    x = torch.randn(22, 2, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
+    # The function is linear, so a wide step costs no accuracy and single precision is enough.
+    assert torch.autograd.gradcheck(Propagation.mean(adjacency, 3), x, eps=0.5, atol=1e-4, rtol=1e-4)
+
+
+def test_the_mean_of_layers_leaves_its_input_alone(adjacency: csr_array) -> None:
+    x = torch.ones(22, 3)
+    before = adjacency.copy()
+    Propagation.mean(adjacency, 2)(x)
+    assert torch.equal(x, torch.ones(22, 3))
+    assert (adjacency != before).nnz == 0
+
+
+def test_one_edge_by_hand() -> None:
+    # A = [[0, 1], [1, 0]] swaps its two rows: layers [1, 3], [3, 1], [1, 3], so their mean is [5/3, 7/3].
+    swap = csr_array(np.array([[0, 1], [1, 0]], dtype=np.float32))
+    found = Propagation.mean(swap, 2)(torch.tensor([[1.0], [3.0]]))
+    np.testing.assert_allclose(found.numpy(), [[5 / 3], [7 / 3]], rtol=1e-6)
+
+
+def test_a_matrix_whose_gradient_would_be_wrong_is_refused() -> None:
+    with pytest.raises(DataError, match=r"needs a symmetric matrix.*got \[2, 2\] with unequal halves"):
+        Propagation.mean(csr_array(np.array([[0, 1], [2, 0]], dtype=np.float32)), 1)
+    with pytest.raises(DataError, match=r"needs a symmetric matrix.*got \[2, 3\]\."):
+        Propagation.mean(csr_array(np.ones((2, 3), dtype=np.float32)), 1)
+    with pytest.raises(ConfigError, match="layer_weights is empty"):
+        Propagation(csr_array((2, 2), dtype=np.float32), [])
