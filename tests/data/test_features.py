@@ -116,6 +116,12 @@ def test_words_weigh_by_count_and_rarity_and_rows_have_length_1() -> None:
     np.testing.assert_allclose(column(encoder, table, "plot"), expected, rtol=1e-5)
 
 
+def test_lists_and_numbers_can_be_read_as_text() -> None:
+    table = pl.DataFrame({"item_id": [1, 2], "tags": [["dark", "night"], None], "year": [1999.0, None]})
+    encoder = fitted(table, kinds={"tags": "text", "year": "text"})
+    assert encoder.transform(table).names == ("tags:dark", "tags:night", "year:0", "year:1999")
+
+
 def test_a_vocabulary_is_bounded_to_the_most_frequent_and_the_first_by_name() -> None:
     table = pl.DataFrame({"item_id": [1, 2, 3], "plot": ["b a c", "c d", "e"], "genre": ["x", "y", "y"]})
     encoder = fitted(table, kinds={"plot": "text", "genre": "categorical"}, max_text_features=2, max_categories=1)

@@ -116,7 +116,7 @@ def test_random_leaves_every_user_something_to_learn_from(shop: Dataset) -> None
     split = shop.split("random", test=0.9, min_train=2)
     whole, train = items_by_user(shop), items_by_user(split.train)
     assert all(train[user] >= min(2, n_items) for user, n_items in whole.items())
-    assert any("with no more than 2 item(s) stayed in training whole" in note for note in split.notes)
+    assert any("with no more than 2 items stayed in training whole" in note for note in split.notes)
 
 
 def test_leave_last_out_takes_the_pair_whose_last_event_is_latest() -> None:
@@ -125,7 +125,7 @@ def test_leave_last_out_takes_the_pair_whose_last_event_is_latest() -> None:
     assert events_of(split.test) == [("a", 1, 10), ("a", 1, 30), ("c", 2, 1)]
     assert split.notes == (
         "The last item of 2 users went to test.",
-        "1 user with no more than 1 item(s) stayed in training whole.",
+        "1 user with no more than 1 item stayed in training whole.",
         "1 user met several items at the last time; of these the later row counts as the last.",
         "In test, 0 of 2 users and 0 of 2 items have no training event; 3 of 3 events (100.0 %) are of a user and an item that have.",
     )  # fmt: skip
@@ -248,7 +248,7 @@ REFUSALS: list[tuple[str, Dataset, dict[str, Any], type[Exception], str]] = [
     ("unknown", SMALL, {"how": "loo"}, UnknownNameError, "there is no split 'loo'; there are random, leave-last-out, time, cold-users"),
     ("no times", TIMELESS, {"how": "time"}, DataError,
      r"needs time stamps, which this data set does not have\. Use another split \(random, leave-last-out, cold-users, cold-items, k-fold\)"),
-    ("one time", SMALL, {"how": "time"}, DataError, "all 3 events near the cut are of 1970-01-01T00:00:00Z"),
+    ("one time", SMALL, {"how": "time"}, DataError, "all 3 events are of one time, 1970-01-01T00:00:00Z"),
     ("share of 0", SMALL, {"how": "random", "test": 0.0}, ConfigError, r"test = 0\.0: expected a share between 0 and 1"),
     ("share of 1", SMALL, {"how": "random", "test": 1}, ConfigError, "test = 1: expected a share"),
     ("valid of 1", SMALL, {"how": "random", "valid": 1.5}, ConfigError, r"valid = 1\.5: expected a share"),

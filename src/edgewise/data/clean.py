@@ -288,8 +288,8 @@ def _repeats(frame: pl.DataFrame) -> Index:
     """
     suspects = frame.with_row_index("position")
     if "timestamp" in frame.columns and frame["timestamp"].is_sorted():
-        time = pl.col("timestamp")
-        suspects = suspects.filter((time == time.shift(1)) | (time == time.shift(-1)))
+        moment = pl.col("timestamp")
+        suspects = suspects.filter((moment == moment.shift(1)) | (moment == moment.shift(-1)))
     hashes = suspects.drop("position").hash_rows()
     if hashes.n_unique() == suspects.height:
         return np.empty(0, dtype=np.int64)

@@ -243,8 +243,10 @@ def unit_rows(matrix: csr_array) -> csr_array:
 
 
 def as_text(values: pl.Series) -> pl.Series:
-    """Return values as text without blanks around it; empty text, null and NaN are missing."""
-    if values.dtype.is_float():
+    """Return values as text without blanks around it, a list as one text; empty text, null and NaN are missing."""
+    if isinstance(values.dtype, pl.List):
+        values = values.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
+    elif values.dtype.is_float():
         values = values.fill_nan(None)
     text = values.cast(pl.String).str.strip_chars()
     return text.set(text == "", None)

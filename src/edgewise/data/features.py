@@ -25,6 +25,7 @@ from edgewise.data.feature_columns import (
     as_text,
     as_times,
 )
+from edgewise.data.wording import count
 from edgewise.errors import ConfigError, DataError, ModelFolderError
 from edgewise.types import Bools
 
@@ -198,7 +199,7 @@ def _fit_column(name: str, values: pl.Series, config: FeatureConfig) -> tuple[Co
         return None, f"{name}: left out, {reason}."
     if column is None:
         return None, f"{name}: left out, as {kind} it says nothing (all missing, rare or the same)."
-    return column, f"{name}: {kind}, {reason}; {len(column.names()):,} features."
+    return column, f"{name}: {kind}, {reason}; {count(len(column.names()), 'feature')}."
 
 
 def _inferred(name: str, values: pl.Series) -> tuple[Kind, str]:
@@ -261,7 +262,7 @@ def _separator(values: pl.Series, *, certain: bool) -> str | None:
         if counts[separator] < 0.05 * len(text):
             continue
         pieces = text.str.split(separator).explode().str.strip_chars()
-        n_words = pieces.str.count_matches(r"\s+").mean()
-        if pieces.n_unique() <= most_distinct * len(pieces) and isinstance(n_words, float) and n_words < 3:
+        n_gaps = pieces.str.count_matches(r"\s+").mean()
+        if pieces.n_unique() <= most_distinct * len(pieces) and isinstance(n_gaps, float) and n_gaps < 3:
             return separator
     return None

@@ -214,7 +214,7 @@ def _random(dataset: Dataset, options: _Options, rng: np.random.Generator, part:
     """Hold out a share of each user's items.
 
     Rounding for each user alone would never test whoever met two items. So the share runs on from user to user, in
-    random order, and each gets the whole numbers it passes: the rounded-up or rounded-down share, and the total is right.
+    random order, and each gives the whole numbers it passes: the share rounded up or down, and the total is right.
     """
     pairs = _pairs_of(dataset)
     n_of_user = np.bincount(pairs.user)
@@ -230,7 +230,9 @@ def _random(dataset: Dataset, options: _Options, rng: np.random.Generator, part:
     held_out = place < np.repeat(np.minimum(wanted, allowed), n_of_user)
     notes = [f"{held_out.sum():,} of {held_out.size:,} pairs went to {part}, a share of each user's, at random."]
     if whole := int((allowed == 0).sum()):
-        notes.append(f"{count(whole, 'user')} with no more than {options.min_train} item(s) stayed in training whole.")
+        notes.append(
+            f"{count(whole, 'user')} with no more than {count(options.min_train, 'item')} stayed in training whole."
+        )
     return _both_sides(held_out[pairs.of_event], notes)
 
 
@@ -248,7 +250,9 @@ def _leave_last_out(dataset: Dataset, options: _Options, rng: np.random.Generato
     held_out[last] = True
     notes = [f"The last item of {count(last.size, 'user')} went to {part}."]
     if whole := int((n_of_user > 0).sum()) - last.size:
-        notes.append(f"{count(whole, 'user')} with no more than {options.min_train} item(s) stayed in training whole.")
+        notes.append(
+            f"{count(whole, 'user')} with no more than {count(options.min_train, 'item')} stayed in training whole."
+        )
     if not dataset.has_times:
         notes.append("There are no times, so the item of a user's last row counts as the last.")
     elif shared := _shared_last_time(dataset, pairs, latest, last):
@@ -272,7 +276,7 @@ def _time(dataset: Dataset, options: _Options, rng: np.random.Generator, part: s
     cut = min((end for end in ends if 0 < end < times.size), key=lambda end: abs(end - wanted), default=None)
     if cut is None:
         raise DataError(
-            f"a split by time leaves nothing on one side: all {times.size:,} events near the cut are of {time_text(int(times[wanted]))}. "
+            f"a split by time leaves nothing on one side: all {times.size:,} events are of one time, {time_text(int(times[0]))}. "
             "Use another split, or times that are finer."
         )
     late = np.arange(times.size) >= cut

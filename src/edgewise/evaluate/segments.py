@@ -30,11 +30,13 @@ def item_segments(targets: Targets, hits: Bools, lists: Index, cuts: Sequence[in
 
     Head: the fewest most popular items that make up half of all training interactions (equals: the lower position first).
     Tail: the others that somebody met. Cold: those that nobody met in training, among them all that training does not know.
-    A segment averages over the users to whom one of its items is relevant ("n").
+    A segment averages over the users to whom one of its items is relevant ("n"); without training interactions there is none.
 
     Args:
         hits: bool [n_users, k]. lists: int64 [n_users, k]. cuts: the k's to measure at.
     """
+    if not targets.item_counts.any():
+        return {}
     head, met = head_items(targets.item_counts), targets.item_counts > 0
     owner = np.repeat(np.arange(targets.n_users), np.diff(targets.relevant.indptr))
     unknown = targets.n_relevant - np.diff(targets.relevant.indptr)
@@ -89,9 +91,5 @@ def _user_groups(n_met: Index) -> Iterator[tuple[str, Bools]]:
     ):
         if users.any():
             first, last = n_met[users].min(), n_met[users].max()
-            yield (
-                f"users: {name} ({first}–{last} interactions)"
-                if first < last
-                else f"users: {name} ({first} interactions)",
-                users,
-            )
+            bounds = f"{first}–{last}" if first < last else f"{first}"
+            yield f"users: {name} ({bounds} interaction{'s' if last > 1 else ''})", users

@@ -96,7 +96,9 @@ class ALS(Recommender):
         """Split the score as section 5 of the paper does: y_j (Y^T C_u Y + regularization I)^-1 y_i c_ui for each i met."""
         y = self.items[history].astype(np.float64)  # [n_history, d]
         confidence = np.full(history.size, self.config.alpha)
-        towards = np.linalg.solve(_weighted_gram(self._gram(), y, confidence), self.items[item_index].astype(np.float64))
+        towards = np.linalg.solve(
+            _weighted_gram(self._gram(), y, confidence), self.items[item_index].astype(np.float64)
+        )
         return (confidence * (y @ towards)).astype(np.float32), True
 
     def _gram(self) -> Doubles:

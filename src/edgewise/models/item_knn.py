@@ -25,7 +25,9 @@ class ItemKNNConfig(Settings):
     n_neighbours: PositiveInt = 200  # of each candidate
     weighting: Literal["activity", "tf-idf", "bm25", "none"] = "activity"  # how much the word of each user counts
     activity_exponent: NonNegativeFloat = 0.7  # activity: a user's word counts n_items_met^-activity_exponent
-    candidate_exponent: NonNegativeFloat = 0.3  # cosine: of the candidate's length; 0.5 with the next is the plain cosine,
+    candidate_exponent: NonNegativeFloat = (
+        0.3  # cosine: of the candidate's length; 0.5 with the next is the plain cosine,
+    )
     history_exponent: NonNegativeFloat = 0.6  # less lets popular items lead
     shrinkage: NonNegativeFloat = 0.0
     edge_weight: EdgeWeight = "one"  # what likeness is measured on; histories always count each item once

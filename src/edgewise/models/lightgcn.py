@@ -12,19 +12,21 @@ from torch import Tensor
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.evaluate.metrics import find_hits, ndcg_at_k
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation
-from edgewise.ranking import Rows, block_size, top_k
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
 from edgewise.train.batches import Batch, batches_of_interactions, batches_of_users
-from edgewise.train.losses import bpr_loss, l2_penalty, sampled_softmax_loss
 from edgewise.train.loop import Watch, train
+from edgewise.train.losses import bpr_loss, l2_penalty, sampled_softmax_loss
 from edgewise.train.negatives import ItemSampler
+from edgewise.train.validation import hold_out, validation_ndcg
 from edgewise.types import Floats, Index
+
+_STEPS_PER_EPOCH = 16
+"""Unless a batch size is given. A step passes over the whole graph whatever its batch, so few and large steps are cheap."""
 
 _K = 20
 """The cut-off of the validation metric."""
@@ -81,7 +83,7 @@ class LightGCN(Recommender):
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""
         config: LightGCNConfig = self.config
-        interactions, held_out = _hold_out(dataset.interactions, config.valid_share, make_rng(self.seed, "valid"))
+        interactions, held_out = hold_out(dataset.interactions, config.valid_share, make_rng(self.seed, "valid"))
         n_users = dataset.n_users
         propagate = Propagation.mean(symmetric_normalise(bipartite(interactions)), config.n_layers)
         table = torch.nn.Parameter(torch.from_numpy(_start(interactions, config, self.seed)))
@@ -90,7 +92,9 @@ class LightGCN(Recommender):
         l2_weights = torch.from_numpy(_l2_weights(interactions, config, sampler))
 
         def batches(epoch: int) -> Iterator[tuple[Batch, Index]]:
-            rng = make_rng(self.seed, "epoch", epoch)  # by epoch, so that the numbers do not depend on where a run began
+            rng = make_rng(
+                self.seed, "epoch", epoch
+            )  # by epoch, so that the numbers do not depend on where a run began
             if config.loss == "bpr":
                 for batch in batches_of_interactions(interactions, batch_size, rng):
                     yield batch, sampler.draw(len(batch), rng)
@@ -113,6 +117,10 @@ class LightGCN(Recommender):
                 final = propagate(table).numpy()
             return final[:n_users], final[n_users:]
 
+        measure = validation_ndcg(
+            final_vectors, interactions, held_out, _K, _WATCHED_USERS, make_rng(self.seed, "watch")
+        )
+        watch = Watch(f"ndcg@{_K}", measure, every=max(1, config.epochs // 20), patience=config.patience)
         train(
             table,
             lambda drawn: loss(*drawn),
@@ -121,6 +129,7 @@ class LightGCN(Recommender):
             steps_per_epoch=-(-interactions.nnz // batch_size),
             learning_rate=config.learning_rate,
             curve=self.record.curve,
+            watch=watch if held_out.nnz else None,
         )
         users, items = final_vectors()
         users = np.where(np.diff(interactions.indptr)[:, None] > 0, users, np.float32(np.nan))
@@ -140,3 +149,38 @@ class LightGCN(Recommender):
     def item_vectors(self) -> Floats:
         """Return the items' vectors after propagation."""
         return self.items
+
+
+def _start(interactions: csr_array, config: LightGCNConfig, seed: int) -> Floats:
+    """Make the table [n_users + n_items, d]: noise, or the leading singular vectors of the normalised interactions."""
+    n_users, n_items = interactions.shape
+    rng = make_rng(seed, "start")
+    noise = rng.standard_normal((n_users + n_items, config.embedding_dim), dtype=np.float32)
+    table = noise * np.float32(config.init_scale)
+    if config.start == "spectral":
+        n_factors = min(config.embedding_dim, n_users, n_items)
+        left, strengths, right = randomized_svd(
+            symmetric_normalise(interactions), n_factors, n_iter=4, random_state=int(rng.integers(2**31))
+        )
+        vectors = np.vstack([left * np.sqrt(strengths), right.T * np.sqrt(strengths)])
+        # As long, on average, as the noise that it replaces, so that the other settings keep their meaning.
+        vectors *= config.init_scale * np.sqrt(vectors.size) / np.linalg.norm(vectors)
+        table[:, :n_factors] = vectors
+    return table
+
+
+def _shared_negatives(sampler: ItemSampler, n_negatives: int, rng: np.random.Generator) -> Index:
+    return sampler.draw(n_negatives, rng)
+
+
+def _l2_weights(interactions: csr_array, config: LightGCNConfig, sampler: ItemSampler) -> Floats:
+    """Weigh each row's penalty by how often it stands in an interaction: float32 [n_users + n_items].
+
+    The paper adds the squared lengths of the rows of a batch, over the size of the batch; this is their expectation.
+    """
+    per_user = np.diff(interactions.indptr)
+    per_item = np.bincount(interactions.indices, minlength=interactions.shape[1]).astype(np.float64)
+    if config.loss == "bpr":
+        per_item += interactions.nnz * sampler.probability  # the paper's batch holds the negatives too
+    weights = config.l2 * np.concatenate([per_user, per_item]) / interactions.nnz
+    return weights.astype(np.float32)

@@ -23,7 +23,9 @@ class UserKNNConfig(Settings):
 
     similarity: Similarity = "cosine"
     n_neighbours: PositiveInt = 100
-    rarity_exponent: NonNegativeFloat = 0.5  # a shared item counts n_users^-rarity_exponent: rare items tell more of a taste
+    rarity_exponent: NonNegativeFloat = (
+        0.5  # a shared item counts n_users^-rarity_exponent: rare items tell more of a taste
+    )
     neighbour_exponent: NonNegativeFloat = 0.5  # cosine: of the neighbour's length; 0.5 is the plain cosine
     candidate_exponent: NonNegativeFloat = 0.25  # a candidate's votes are divided by n_users^candidate_exponent
     shrinkage: NonNegativeFloat = 0.0

@@ -19,7 +19,8 @@ from edgewise.report.sections.headline import data_name, headline
 from edgewise.report.sections.item_map import map_section
 from edgewise.report.sections.learning import learning_section
 from edgewise.report.sections.method import method_section
-from edgewise.report.sections.models import models_section, pairs_section
+from edgewise.report.sections.models import models_section
+from edgewise.report.sections.pairs import pairs_section
 from edgewise.report.sections.samples import samples_section
 from edgewise.report.sections.segments import segments_section
 from edgewise.report.texts import say

@@ -37,14 +37,16 @@ def batches_of_interactions(interactions: csr_array, batch_size: int, rng: np.ra
         yield Batch(users, owner, interactions.indices[chosen].astype(np.int64))
 
 
-def batches_of_users(interactions: csr_array, n_users: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """Go once through all users in random order, `n_users` at a time, each with all its interactions.
+def batches_of_users(interactions: csr_array, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """Go once through all users in random order, each with all its interactions, about `batch_size` of these at a time.
 
     A loss that compares a user with many items does so once for all interactions of the user, which makes large batches
-    cheap. Users without interactions are left out.
+    cheap. Users without interactions are left out. There are as many batches as `batches_of_interactions` gives, or one for
+    each user if that is fewer.
     """
     order = rng.permutation(np.flatnonzero(np.diff(interactions.indptr)))
-    for start in range(0, order.size, n_users):
-        users = np.sort(order[start : start + n_users])
+    n_batches = min(-(-interactions.nnz // batch_size), order.size)
+    for part in np.array_split(order, n_batches):
+        users = np.sort(part)
         rows = interactions[users]
         yield Batch(users, np.repeat(np.arange(users.size), np.diff(rows.indptr)), rows.indices.astype(np.int64))

@@ -76,7 +76,8 @@ class _L2Penalty(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor, row_weights: Tensor) -> Tensor:
         context.save_for_backward(x, row_weights)
-        return torch.linalg.vector_norm(x, dim=1).square() @ row_weights / 2
+        squares: Tensor = torch.linalg.vector_norm(x, dim=1).square()
+        return squares @ row_weights / 2
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> tuple[Tensor, None]:

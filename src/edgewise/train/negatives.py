@@ -32,9 +32,10 @@ class ItemSampler:
     def draw(self, n_draws: int, rng: np.random.Generator) -> Index:
         """Draw item positions: int64 [n_draws]."""
         # The last sum may round to less than 1; scaling by it keeps a draw from falling behind the end.
-        drawn = np.searchsorted(self._cumulative, rng.random(n_draws) * self._cumulative[-1], side="right")
-        return drawn.astype(np.int64)
+        drawn: Index = np.searchsorted(self._cumulative, rng.random(n_draws) * self._cumulative[-1], side="right")
+        return drawn
 
     def log_expected(self, items: Index) -> Floats:
         """Return the logarithm of how often each of these items is expected among as many draws: float32 [n]."""
-        return np.log(items.size * self.probability[items]).astype(np.float32)
+        expected: Floats = np.log(items.size * self.probability[items]).astype(np.float32)
+        return expected
