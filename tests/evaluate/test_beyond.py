@@ -89,4 +89,4 @@ def test_diversity_of_very_long_vectors_stands_on_a_sample_and_says_so(monkeypat
     with listening(Listener()):  # type: ignore[arg-type]
         found = diversity(lists, csr_array(np.ones((2, 5))), [2])[:, 0]
     assert np.flatnonzero(~np.isnan(found)).tolist() == list(range(0, 30, 3))
-    assert heard == ["Diversity is measured on every 3th user: all would take 3.0e+02 additions."]
+    assert heard == ["Diversity is measured on one user in 3: all would take 3.0e+02 additions."]

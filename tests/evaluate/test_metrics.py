@@ -94,6 +94,7 @@ def test_hits_by_position_are_hits_by_id() -> None:
     ],
 )
 @pytest.mark.parametrize("k", [1, 5, 20])
+@pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaWarning")  # ranx's own kernels
 def test_agrees_with_ranx(name: str, theirs: str, k: int) -> None:
     ranx = pytest.importorskip("ranx")
     rng = np.random.default_rng(k)

@@ -19,6 +19,7 @@ from edgewise.evaluate.result import Evaluation
 from edgewise.evaluate.segments import mean_of
 from edgewise.evaluate.targets import find_targets
 from edgewise.pipeline.fallback import popular_items
+from edgewise.ranking import Rows
 from edgewise.recommender import Catalogue
 
 NEW_USERS = "users: new (answered by what is popular)"
@@ -85,7 +86,7 @@ def evaluate_newcomers(catalogue: Catalogue, test: Dataset, k: tuple[int, ...]) 
     started = time.perf_counter()
     best, _ = popular_items(catalogue, k[-1])
     lists = np.tile(best, (targets.n_users, 1))
-    hits = find_hits(lists, targets.relevant)
+    hits = find_hits(lists, Rows.of(targets.relevant))
     per_user = {f"{name}@{cut}": metric(hits, targets.n_relevant, cut) for cut in k for name, metric in METRICS.items()}
     overall = {name: mean_of(values) for name, values in per_user.items()}
     return Evaluation(targets.user_index, per_user, overall, {}, lists, time.perf_counter() - started)

@@ -141,7 +141,7 @@ def _stride(lists: Index, vectors: csr_array) -> int:
     additions = int(length @ np.bincount(lists[lists >= 0], minlength=length.size))
     stride = max(1, -(-additions // _MOST_ADDITIONS))
     if stride > 1:
-        telemetry.note(f"Diversity is measured on every {stride}th user: all would take {additions:.1e} additions.")
+        telemetry.note(f"Diversity is measured on one user in {stride}: all would take {additions:.1e} additions.")
     return stride
 
 
