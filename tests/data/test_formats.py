@@ -209,6 +209,20 @@ def test_line_breaks_in_quotes_do_not_end_a_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "# Directed graph\n# of purchases\nuser_id,item_id\n1,2\n",
+        "# Directed graph\n# user_id\titem_id\n1\t2\n",
+        "sep=;\nuser_id;item_id\n1;2\n",
+        "# exported today\n1 2\n",
+    ],
+)
+def test_comments_and_hints_above_the_header_are_left_out(tmp_path: Path, text: str) -> None:
+    (tmp_path / "log.csv").write_text(text)
+    assert read_events(tmp_path / "log.csv")[0].rows() == [(1, 2)]
+
+
+@pytest.mark.parametrize(
     ("head", "separator"),
     [
         ("a,b,c\n1,2,3\n", ","),
@@ -228,6 +242,7 @@ def test_separators_are_told(head: str, separator: str) -> None:
     [
         ("log.csv", "user_id,item_id,rating\n1,2,3\n1,a,b,3\n", r"log.csv line 3: 4 fields, where the first row has 3 \(user_id, item_id, rating\); the line begins '1,a,b,3'. Fields that hold commas"),
         ("log.csv", 'user_id,item_id,rating\n1,"2,3\n2,3,4\n3,4,5\n', r'log.csv line 2: a quote \("\) opens a field and nothing closes it'),
+        ("log.csv", "Export of May\nuser,item\n1,2\n", r"log.csv: row 2 looks like the header \(user, item\), and something stands above it: 'Export of May'"),
         ("log.txt", "user item\n1 2\n1 2 3\n", "log.txt line 3: 3 fields, .* say --format lightgcn"),
         ("log.jsonl", '{"user": 1, "item": 2}\n{"user": 1,\n', r"log.jsonl line 2: not valid JSON \(.*\): '{\"user\": 1,'. Expected one object a line"),
         ("log.jsonl", '{"user": 1, "item": 2}\n[3]\n', r"log.jsonl line 2: an array: '\[3\]'. Expected one object a line"),

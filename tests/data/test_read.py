@@ -83,6 +83,19 @@ def test_a_reading_time_that_is_a_moment_is_the_time(write: Any) -> None:
     assert events["timestamp"].to_list() == [1_600_000_000_000]
 
 
+def test_day_and_time_of_day_in_two_columns_are_one_time(write: Any) -> None:
+    events, report = read_events(write("user,item,date,time\n1,2,2024-01-01,10:00\n2,3,2024-01-02,10:00:00\n"))
+    assert events["timestamp"].to_list() == [1_704_103_200_000, 1_704_189_600_000]
+    assert "The day was read from 'date' and the time of day from 'time'." in report.lines()
+    with pytest.raises(DataError, match="log.csv.* time '10:00' is not a time"):
+        read_events(write("user,item,time\n1,2,10:00\n"))
+
+
+def test_an_object_is_no_id(write: Any) -> None:
+    with pytest.raises(DataError, match=r"log.csv row 1: user '\{\"id\": 1\}' is not a plain id"):
+        read_events(write('{"user": {"id": 1}, "item": 2}\n'))
+
+
 def test_likes_do_not_overrule_the_kinds_that_the_log_names(write: Any) -> None:
     events, _ = read_events(write("user,item,event,like\n1,2,view,yes\n"))
     assert events.rows() == [(1, 2, "view", 1.0)]

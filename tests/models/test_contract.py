@@ -12,6 +12,14 @@ from edgewise.testing.planted import Planted, planted_tastes
 
 CASES = [
     Case("popularity", lacks={"taste": "it knows no tastes", "similar_items": "it has no notion of likeness"}),
+    Case("content"),
+    Case("user-knn"),
+    Case("item-knn"),
+    Case("rp3beta"),
+    Case("ease"),
+    Case("als", {"embedding_dim": 4}),
+    Case("bpr", {"embedding_dim": 8}),
+    Case("lightgcn", {"embedding_dim": 16}),
 ]
 
 

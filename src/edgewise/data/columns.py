@@ -163,7 +163,11 @@ def _not_found(part: str, header: Sequence[str], names: Mapping[str, str], known
         f"no column of {what} was found. The header has {_list(header)}; usual names are {', '.join(usual)}."
         + (f" The closest is {guess!r}." if close else "")
         + (f" Say which it is: {say}, or columns={{'{part}': '{guess}'}}." if "NAME" in how else f" To help: {say}.")
-        + (" Is the separator right? The whole line was taken for one column." if len(header) == 1 else "")
+        + (
+            " Is the separator right? The whole line was taken for one column."
+            if len(header) == 1 and any(mark in header[0] for mark in ",;|\t ")
+            else ""
+        )
     )
 
 

@@ -18,49 +18,9 @@ from edgewise.data.table import Table, unique_names
 from edgewise.data.vocabulary import is_known, without_recbole_type
 from edgewise.errors import DataError
 
-_SEPARATORS = (",", "\t", ";", "|", "::", " ")
-_SEPARATOR_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", "::": "'::'", " ": "spaces"}
-_INSIDE = "\x1f"
-"""Stands in for "::", since Polars takes one letter; the ASCII control made for this, which no text has."""
-
-_OWN_FORMAT = {"\t": "tsv", _INSIDE: "movielens"}
+_OWN_FORMAT = {"\t": "tsv", INSIDE: "movielens"}
 
 _HEAD_BYTES = 1 << 16
-_HEAD_ROWS = 200
-
-_ML_100K_GENRES = (
-    *(
-        "unknown",
-        "Action",
-        "Adventure",
-        "Animation",
-        "Children's",
-        "Comedy",
-        "Crime",
-        "Documentary",
-        "Drama",
-        "Fantasy",
-    ),
-    *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
-)
-_LAYOUTS: dict[str, tuple[str, ...]] = {
-    "u.data": ("user_id", "item_id", "rating", "timestamp"),
-    "u.user": ("user_id", "age", "gender", "occupation", "zip_code"),
-    "u.item": ("item_id", "title", "release_date", "video_release_date", "url", *_ML_100K_GENRES),
-    "ratings.dat": ("user_id", "item_id", "rating", "timestamp"),
-    "movies.dat": ("item_id", "title", "genres"),
-    "movies_extrainfos.dat": (
-        *("item_id", "title", "year", "certificate", "released", "genres", "director", "writers", "actors"),
-        *("description", "poster"),
-    ),
-    "users.dat": ("user_id", "gender", "age", "occupation", "zip_code"),
-}
-"""Files of MovieLens that have no header, by their original names."""
-
-GENRE_FLAGS = frozenset(_ML_100K_GENRES)
-"""Columns of 0 and 1 in u.item that are together one multi-valued attribute."""
-
-
 def open_delimited(path: Path, text: Text, *, format: str = "csv", headerless: bool = False) -> Table:
     """Find separator, quotes and header, and return the table.
 
@@ -73,32 +33,34 @@ def open_delimited(path: Path, text: Text, *, format: str = "csv", headerless: b
     Raises:
         DataError: if the separator that the format names is not in the first line.
     """
-    head = text.data[:_HEAD_BYTES].decode(errors="ignore")
-    if len(text.data) > _HEAD_BYTES:
+    data, said = without_preamble(text.data)
+    head = data[:_HEAD_BYTES].decode(errors="ignore")
+    if len(data) > _HEAD_BYTES:
         head = head[: head.rfind("\n") + 1] or head
-    expected = {"tsv": "\t", "movielens": "::", "recbole": "\t"}.get(format)
+    expected = {"tsv": "\t", "movielens": "::", "recbole": "\t"}.get(format, said)
     separator = expected or sniff_separator(head)
     first_line = head.lstrip().partition("\n")[0]
     if expected and expected not in first_line:
         raise DataError(
-            f"{path.name}: the format {format!r} has {_SEPARATOR_NAMES[expected]} between columns, and the first line has none: "
+            f"{path.name}: the format {format!r} has {SEPARATOR_NAMES[expected]} between columns, and the first line has none: "
             f"{first_line[:80]!r}. Leave --format out to have the separator found, or name another format."
         )
-    data = text.data
     if separator == "::":
-        data, head, separator = data.replace(b"::", _INSIDE.encode()), head.replace("::", _INSIDE), _INSIDE
+        data, head, separator = data.replace(b"::", INSIDE.encode()), head.replace("::", INSIDE), INSIDE
     if separator == " ":
         data, head = _single_spaces(data), _single_spaces(head.encode()).decode()
-    quote = _quote(data, separator)
-    rows = [row for row in _rows(head, separator, quote) if any(cell.strip() for cell in row)]
+    quote = quote_of(data, separator)
+    rows = [row for row in first_rows(head, separator, quote) if any(cell.strip() for cell in row)]
     if not rows:
         raise DataError(f"{path.name} has only empty cells. Check that the export has finished.")
-    named = not headerless and _has_header(rows)
+    named = not headerless and has_header(rows)
+    if not headerless:
+        refuse_late_header(path, rows)
     header = unique_names(rows[0] if named else [""] * max(map(len, rows)))
-    layout = _LAYOUTS.get(_original_name(path))
+    layout = LAYOUTS.get(original_name(path))
     details = list(text.details)
     if separator in ";| ":
-        details.append(f"{_SEPARATOR_NAMES[separator]} between columns")
+        details.append(f"{SEPARATOR_NAMES[separator]} between columns")
     kind = _OWN_FORMAT.get(separator, format) if format == "csv" else format
     notes = []
     if repeated := [name for name, count in Counter(rows[0]).items() if count > 1 and named and name.strip()]:
@@ -112,97 +74,12 @@ def open_delimited(path: Path, text: Text, *, format: str = "csv", headerless: b
         body = _after_header(data, head, separator, quote) if named else data
 
     def load(columns: Sequence[str]) -> pl.DataFrame:
-        return _parse(path, body, separator, quote, header, n_before=data.count(b"\n") - body.count(b"\n")).select(
-            columns
-        )
+        return _parse(
+            path, body, separator, quote, header, n_before=data.count(b"\n", 0, len(data) - len(body))
+        ).select(columns)
 
-    sample = tuple(tuple(row) for row in rows[1 if body is not data else 0 :][:_HEAD_ROWS])
+    sample = tuple(tuple(row) for row in rows[1 if body is not data else 0 :][:HEAD_ROWS])
     return Table(path, kind, header, load, named, sample, tuple(details), tuple(notes))
-
-
-def sniff_separator(head: str) -> str:
-    """Find the separator: the one that cuts most rows into equally many fields, known column names counting most.
-
-    >>> sniff_separator("user;item\\n1,5;2\\n"), sniff_separator("1::2::3\\n4::5::6\\n"), sniff_separator("1 2\\n3 4\\n")
-    (';', '::', ' ')
-    """
-    best, best_score = ",", (0, 0.0, 0)
-    for separator in _SEPARATORS:
-        if separator == " " and best_score[2] > 1 and best_score[1] >= 0.9:
-            continue  # spaces inside dates and titles are as regular as separators
-        rows = [row for row in _rows(_joined(head, separator), _one(separator), '"') if row][:_HEAD_ROWS]
-        lengths = Counter(map(len, rows))
-        width, count = lengths.most_common(1)[0] if lengths else (1, 0)
-        if width < 2:
-            continue
-        known = sum(map(is_known, rows[0]))
-        score = (known, round(count / len(rows), 2), width)
-        if score > best_score:
-            best, best_score = separator, score
-    return best
-
-
-def _one(separator: str) -> str:
-    return _INSIDE if separator == "::" else separator
-
-
-def _joined(head: str, separator: str) -> str:
-    return head.replace("::", _INSIDE) if separator == "::" else head
-
-
-def _rows(head: str, separator: str, quote: str | None) -> list[list[str]]:
-    """Split the first lines; a last row that the head cuts inside quotes is left out."""
-    reader = csv.reader(
-        io.StringIO(head),
-        delimiter=separator,
-        quotechar=quote,
-        quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
-    )
-    rows: list[list[str]] = []
-    try:
-        for row in reader:
-            rows.append(row)
-            if len(rows) > _HEAD_ROWS:
-                break
-    except csv.Error:
-        pass
-    return rows
-
-
-def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Say whether the first row is names: known ones, or text above numbers; a number or date in it speaks against."""
-    first = rows[0]
-    known = sum(map(is_known, first))
-    if any(map(_is_data, first)) or len(first) == 1:
-        return known >= min(2, len(first))
-    if known or len(rows) == 1:
-        return True
-    below = [cell for row in rows[1:] for cell in row]
-    return any(map(_is_data, below)) or not any(cell in first for cell in below)
-
-
-def _is_data(cell: str) -> bool:
-    """Say whether a cell is a number or begins as a date does, as names of columns hardly do."""
-    return re.match(r"\s*(?:-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\s*$|\d{4}[-/.]\d{1,2}[-/.]\d)", cell) is not None
-
-
-def _original_name(path: Path) -> str:
-    name = path.name.lower()
-    for packing in (".gz", ".zst", ".zstd"):
-        name = name.removesuffix(packing)
-    return name
-
-
-def _quote(data: bytes, separator: str) -> str | None:
-    """Find whether quotes have a meaning: in CSV they do; elsewhere only if each that opens a field also closes one."""
-    if b'"' not in data:
-        return None
-    if separator in ",;":
-        return '"'
-    cut = separator.encode()
-    opening = data.count(cut + b'"') + data.count(b'\n"') + data.startswith(b'"')
-    closing = data.count(b'"' + cut) + data.count(b'"\n') + data.count(b'"\r\n') + data.endswith(b'"')
-    return '"' if opening == closing > 0 else None
 
 
 def _single_spaces(data: bytes) -> bytes:
@@ -241,7 +118,7 @@ def _parse(
 ) -> pl.DataFrame:
     """Parse the rows; `n_before` lines of the file are not in `body`."""
     schema = dict.fromkeys(header, pl.String)
-    if not body.strip():
+    if not body or body.isspace():
         return pl.DataFrame(schema=schema)
     try:
         frame = pl.read_csv(body, has_header=False, schema=schema, separator=separator, quote_char=quote)
@@ -280,7 +157,7 @@ def _parse_carefully(
 
 
 def _ragged(path: Path, row: Sequence[str], header: Sequence[str], line: int, separator: str) -> DataError:
-    name = "'::'" if separator == _INSIDE else _SEPARATOR_NAMES[separator]
+    name = "'::'" if separator == INSIDE else SEPARATOR_NAMES[separator]
     lists = " If each line is a user and the items of this user, say --format lightgcn." if separator == " " else ""
     return DataError(
         f"{path.name} line {line}: {len(row)} fields, where the first row has {len(header)} ({', '.join(header[:8])}); the line "

@@ -10,14 +10,16 @@ from edgewise.data.columns import Columns, Found, find_columns
 from edgewise.data.dataset import EVENT_COLUMNS
 from edgewise.data.table import Table
 from edgewise.data.times import Moments, TimeUnit, looks_like_moments, moments
-from edgewise.data.values import durations, ids, is_yes_no, numbers, unit_in_header, yes_no
-from edgewise.data.vocabulary import STRENGTH_NAMES, UNDOES, rank_of, standard_type
+from edgewise.data.values import durations, ids, is_yes_no, numbers, refusal, unit_in_header, yes_no
+from edgewise.data.vocabulary import EVENT_NAMES, STRENGTH_NAMES, UNDOES, rank_of, standard_type
 from edgewise.data.wording import count
 from edgewise.errors import DataError
 
 _LIKE_WORDS = {True: "like", False: "view"}
 _EARLIEST_TIME = 10**8
 """A third or fourth column of whole numbers from here on is a time, below it a rating."""
+
+_CLOCK = r"^\s*\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*$"
 
 _MADE_UP = re.compile(r"column_\d+")
 
@@ -89,13 +91,16 @@ def events_of(table: Table, columns: Columns) -> tuple[pl.DataFrame, ReadReport]
     parts: dict[str, pl.Series] = {}
     for part in ("user_id", "item_id", "session_id"):
         if part in found.names:
-            parts[part], told = ids(loaded[found.names[part]])
+            column = loaded[found.names[part]]
+            if table.format in ("json", "jsonl"):
+                _refuse_nested(column)
+            parts[part], told = ids(column)
             notes += told
     if "type" in found.names:
         parts["type"] = _types(loaded[found.names["type"]], notes)
     _strength(loaded, found, parts, notes)
     if "timestamp" in found.names:
-        read = _times(table, loaded[found.names["timestamp"]], columns.time_unit)
+        read = _times(table, _with_day(table, found, loaded[found.names["timestamp"]], notes), columns.time_unit)
         parts["timestamp"] = read.values
         notes += read.notes
     for part in ("type", "value", "timestamp", "session_id"):
@@ -232,6 +237,25 @@ def _mapped_value(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String and rank_of(column.name, STRENGTH_NAMES["read_seconds"]) is not None:
         return durations(column, unit_s=unit_in_header(column.name) or 1.0)
     return numbers(column)
+
+
+def _refuse_nested(column: pl.Series) -> None:
+    nested = column.str.contains(r"^[{\[]").fill_null(value=False)
+    if nested.any():
+        raise refusal(column, nested.arg_true(), "is not a plain id", "text or a number, not an object or an array")
+
+
+def _with_day(table: Table, found: Found, column: pl.Series, notes: list[str]) -> pl.Series:
+    """Put the day in front of times of day ("12:30") where another column has it."""
+    given = column.drop_nulls().head(100)
+    if given.dtype != pl.String or given.is_empty() or not given.str.contains(_CLOCK).all():
+        return column
+    for name in found.unused:
+        if rank_of(name, EVENT_NAMES["timestamp"]) is not None:
+            notes.append(f"the day was read from {name!r} and the time of day from {column.name!r}.")
+            day = table.load([name]).to_series().cast(pl.String)
+            return pl.select(pl.concat_str([day, column], separator=" ")).to_series().alias(f"{name} {column.name}")
+    return column
 
 
 def _times(table: Table, column: pl.Series, unit: TimeUnit) -> Moments:

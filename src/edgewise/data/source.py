@@ -137,7 +137,7 @@ def read_text(path: Path) -> Text:
     data, packing = unpacked(path)
     refuse_binary(path, data[:_HEAD])
     data, encoding = to_utf8(path, data)
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{path} is empty: it has no text in it. Check that the export has finished.")
     if b"\r" in data[:_HEAD] and b"\n" not in data[:_HEAD]:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -69,15 +69,12 @@ def ids(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
         raise DataError(
             f"{column.name} holds {dtype}; ids are text or 64-bit integers. Name another column, or cast this one first."
         )
-    column, notes = _without_outer_spaces(column.cast(pl.String))
-    given = column.drop_nulls()
-    if given.is_empty() or not given.head(1000).str.contains(_CANONICAL).all():
-        return column, notes
-    if given.str.contains(_CANONICAL).all():
-        numbers = column.cast(pl.Int64, strict=False)  # 19 digits may still be beyond 64 bits
-        if numbers.null_count() == column.null_count():
-            return numbers, notes
-    return column, notes
+    column = column.cast(pl.String)
+    if (integers := _canonical_integers(column)) is not None:
+        return integers, ()
+    column, notes = _without_outer_spaces(column)
+    integers = _canonical_integers(column) if notes or column.has_nulls() else None
+    return (column if integers is None else integers), notes
 
 
 def numbers(column: pl.Series) -> pl.Series:
@@ -224,6 +221,17 @@ def _text(column: pl.Series) -> pl.Series:
 
 def _group(pattern: str, place: int) -> pl.Expr:
     return pl.col("text").str.extract(pattern, place).cast(pl.Float64)
+
+
+def _canonical_integers(column: pl.Series) -> pl.Series | None:
+    """Return a column of text as integers if each would be printed as it is written; None where one would not."""
+    given = column.drop_nulls()
+    if given.is_empty() or not (
+        given.head(1000).str.contains(_CANONICAL).all() and given.str.contains(_CANONICAL).all()
+    ):
+        return None
+    integers = column.cast(pl.Int64, strict=False)  # 19 digits may still be beyond 64 bits
+    return integers if integers.null_count() == column.null_count() else None
 
 
 def _without_outer_spaces(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:

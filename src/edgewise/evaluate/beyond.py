@@ -28,7 +28,7 @@ def coverage(lists: Index, n_items: int) -> float:
     >>> coverage(np.array([[0, 1], [1, -1]]), n_items=4)
     0.5
     """
-    return np.count_nonzero(np.bincount(lists[lists >= 0], minlength=n_items)) / n_items
+    return int(np.count_nonzero(np.bincount(lists[lists >= 0], minlength=n_items))) / n_items
 
 
 def gini(lists: Index, n_items: int) -> float:

@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 
 from edgewise import telemetry
 from edgewise.errors import ConfigError, DataError
+from edgewise.graph.bipartite import index_type_for
 from edgewise.types import Doubles, Floats
 
 _PIECE_BYTES = 32 << 20
@@ -102,7 +103,8 @@ def top_quotients(
             columns.append(kept_columns[there])
             values.append(kept_values[there])
             work.advance(stop - start)
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    total = np.cumsum(np.concatenate(counts))  # counts starts with an empty piece
+    indptr = np.concatenate([[0], total]).astype(index_type_for(int(total[-1]) if total.size else 0))
     return csr_array((np.concatenate(values), np.concatenate(columns), indptr), shape=(n_rows, n_columns))
 
 
