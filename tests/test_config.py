@@ -16,7 +16,7 @@ class Example(Settings):
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Example().n_layers = 2  # type: ignore[misc]
+        Example().n_layers = 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,9 +34,12 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path, monkeypatch:
     path = tmp_path / "file.txt"
     atomic_write(path, "old")
     real = os.fdopen
-    monkeypatch.setattr(
-        os, "fdopen", lambda handle, mode: (os.close(handle), real(os.open("/dev/full", os.O_WRONLY), mode))[1]
-    )
+
+    def full(handle: int, mode: str) -> Any:
+        os.close(handle)
+        return real(os.open("/dev/full", os.O_WRONLY), mode)
+
+    monkeypatch.setattr(os, "fdopen", full)
     with pytest.raises(DataError, match=r"cannot write .*file.txt: No space left on device. Nothing was changed"):
         atomic_write(path, "new")
     assert path.read_text() == "old"

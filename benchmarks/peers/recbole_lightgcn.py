@@ -16,8 +16,7 @@ from pathlib import Path
 
 
 def write_atomic_file(source: Path, target: Path) -> None:
-    opened = gzip.open(source, "rt") if source.suffix == ".gz" else source.open()
-    with opened as lines, target.open("w") as out:
+    with gzip.open(source, "rt") if source.suffix == ".gz" else source.open() as lines, target.open("w") as out:
         out.write("user_id:token\titem_id:token\n")
         for line in lines:
             user, *items = line.split()

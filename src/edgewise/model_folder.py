@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from edgewise.errors import ModelFolderError
 from edgewise.files import atomic_directory, sha256_of, write_json
@@ -179,7 +179,7 @@ def _check_files(directory: Path, files: Mapping[str, Any]) -> None:
 def _flat(arrays: Arrays) -> dict[str, NDArray[Any]]:
     flat: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
-        if issparse(array):
+        if isinstance(array, csr_array):
             parts = (array.data, array.indices, array.indptr, np.array(array.shape, dtype=np.int64))
             flat |= {
                 f"{name}.{part}": np.ascontiguousarray(value) for part, value in zip(_CSR_PARTS, parts, strict=True)

@@ -113,7 +113,12 @@ def test_tuning_never_sees_the_test_part(split: Split, monkeypatch: pytest.Monke
     seen: list[Any] = []
     monkeypatch.setattr(Popularity, "SEARCH", {"count": _Const("events")})
     original = Popularity.fit_arrays
-    monkeypatch.setattr(Popularity, "fit_arrays", lambda self, dataset: (seen.append(dataset), original(self, dataset))[1])
+
+    def spied(self: Popularity, dataset: Dataset) -> None:
+        seen.append(dataset)
+        original(self, dataset)
+
+    monkeypatch.setattr(Popularity, "fit_arrays", spied)
     settings, notes = tune_quick("popularity", {}, split, ITEMS, "ndcg@5", QuickTuning(n_trials=3, budget_s=60), seed=0)
     test_pairs = set(split.test.to_frame().select("user_id", "item_id").rows())
     assert len(seen) == 3
@@ -127,7 +132,10 @@ def test_tuning_never_sees_the_test_part(split: Split, monkeypatch: pytest.Monke
 
 def test_what_the_caller_has_set_is_not_searched(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Popularity, "SEARCH", {"count": _Const("events")})
-    assert tune_quick("popularity", {"count": "users"}, split, ITEMS, "ndcg@5", QuickTuning(), seed=0) == ({"count": "users"}, [])
+    assert tune_quick("popularity", {"count": "users"}, split, ITEMS, "ndcg@5", QuickTuning(), seed=0) == (
+        {"count": "users"},
+        [],
+    )
 
 
 def test_validation_is_taken_as_the_test_was() -> None:

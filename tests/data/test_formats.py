@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from edgewise.data.delimited import open_delimited, sniff_separator
+from edgewise.data.delimited import open_delimited
 from edgewise.data.formats import FORMATS, open_table
+from edgewise.data.layout import sniff_separator
 from edgewise.data.lists import looks_like_lists
 from edgewise.data.read import read_events
 from edgewise.data.source import Text

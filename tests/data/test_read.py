@@ -87,7 +87,7 @@ def test_day_and_time_of_day_in_two_columns_are_one_time(write: Any) -> None:
     events, report = read_events(write("user,item,date,time\n1,2,2024-01-01,10:00\n2,3,2024-01-02,10:00:00\n"))
     assert events["timestamp"].to_list() == [1_704_103_200_000, 1_704_189_600_000]
     assert "The day was read from 'date' and the time of day from 'time'." in report.lines()
-    with pytest.raises(DataError, match="log.csv.* time '10:00' is not a time"):
+    with pytest.raises(DataError, match=r"log.csv.* time '10:00' is not a time"):
         read_events(write("user,item,time\n1,2,10:00\n"))
 
 
@@ -313,3 +313,12 @@ def test_ids_that_only_a_table_has_do_not_make_a_choice(write: Any) -> None:
     with pytest.raises(DataError, match="only 1 item"):
         check_usable(dataset)
     check_usable(read_dataset(write("user,item\n1,2\n2,3\n")))
+
+
+def test_numbers_of_rows_are_not_taken_for_the_id(write: Any) -> None:
+    """A table of a few items, with pandas' index in front: both columns share as many ids with the log."""
+    log = write("user,item\n" + "".join(f"{item % 3},{item}\n" for item in range(40)))
+    items = write(",item_id,title\n" + "".join(f"{row},{row + 30},T{row}\n" for row in range(10)), "items.csv")
+    dataset = read_dataset(log, items=items)
+    assert dataset.item_table is not None
+    assert dataset.item_table["title"].to_list() == [None] * 30 + [f"T{row}" for row in range(10)]

@@ -37,7 +37,7 @@ def test_similarity_by_hand(similarity: Similarity, expected: Doubles) -> None:
 
 def test_tversky_by_hand() -> None:
     # x = 1, y = 0 leaves c / n_i: the share of row i's users who met the other.
-    expected = [[0, 2 / 3, 1 / 3, 0], [1, 0, 1 / 2, 0], [1 / 2, 1 / 2, 0, 1 / 2], [0, 0, 1, 0]]
+    expected = np.array([[0, 2 / 3, 1 / 3, 0], [1, 0, 1 / 2, 0], [1 / 2, 1 / 2, 0, 1 / 2], [0, 0, 1, 0]])
     found = top_neighbours(ITEMS, None, similarity="tversky", tversky=(1.0, 0.0))
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
 
@@ -66,7 +66,7 @@ def test_sets_do_not_look_at_weights() -> None:
     for similarity in ("jaccard", "dice", "tversky"):
         assert (
             top_neighbours(heavy, 2, similarity=similarity) != top_neighbours(ITEMS, 2, similarity=similarity)
-        ).nnz == 0  # type: ignore[arg-type]
+        ).nnz == 0
 
 
 @pytest.mark.parametrize("density", [0.04, 0.5])

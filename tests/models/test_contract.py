@@ -19,6 +19,7 @@ CASES = [
     Case("ease"),
     Case("als", {"embedding_dim": 4}),
     Case("bpr", {"embedding_dim": 8}),
+    Case("graph-filter"),
     Case("lightgcn", {"embedding_dim": 16}),
 ]
 

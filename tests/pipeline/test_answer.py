@@ -37,7 +37,7 @@ def test_an_unknown_user_gets_what_is_popular_and_is_told_so(model: Recommender)
     assert unknown.source == "popular"
     assert unknown.note == "the model does not know this user"
     counts = model.catalogue.item_counts
-    index = model.catalogue.items.index_of([item.item_id for item in unknown.items])  # type: ignore[misc]
+    index = model.catalogue.items.index_of(pl.Series([item.item_id for item in unknown.items]))
     assert counts[index].tolist() == sorted(counts.tolist(), reverse=True)[:4]
 
 

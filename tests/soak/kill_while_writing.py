@@ -1,6 +1,6 @@
 """Kill `edgewise fit` with -9 at random moments: its folder is the old model, the new one, or not there; never between.
 
-    python tests/soak/kill_while_writing.py --rounds 100 --seed 0
+python tests/soak/kill_while_writing.py --rounds 100 --seed 0
 """
 
 import argparse
@@ -27,7 +27,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         log, folder = Path(place) / "log.csv", Path(place) / "model"
         planted_tastes().train.to_frame().write_csv(log)
-        words = [sys.executable, "-m", "edgewise.cli", "fit", "--data", str(log), "--model", "popularity", "--out", str(folder)]
+        words = [
+            sys.executable,
+            "-m",
+            "edgewise.cli",
+            "fit",
+            "--data",
+            str(log),
+            "--model",
+            "popularity",
+            "--out",
+            str(folder),
+        ]
         started = time.monotonic()
         subprocess.run(words, check=True, capture_output=True)
         whole = time.monotonic() - started

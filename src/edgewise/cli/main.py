@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
@@ -28,9 +29,9 @@ app.command("models")(model_commands.models)
 app.command("doctor")(data_commands.doctor)
 app.command("demo")(demo_command.demo)
 
-# Typer brings click's classes under names that changed between its versions; these are them in all of them.
-_UsageError = typer.BadParameter.__bases__[0]
-_ClickException = _UsageError.__bases__[0]
+# Typer brings click's classes under names that changed between its versions; this is their
+# ClickException (BadParameter, UsageError, ClickException) in all of them.
+_ClickException: Any = typer.BadParameter.__mro__[2]
 _INTERRUPTED = 130
 _JSON_NEEDS_FILE = {"compare"}
 """Commands whose `--json` always names a file (or `-`); for the others a bare `--json` means standard output."""
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except _ClickException as error:
-        error.show()  # type: ignore[attr-defined]
+        error.show()
         return EdgewiseError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         _complain("stopped. Nothing half-written was left behind.")

@@ -29,9 +29,13 @@ NEW_USERS = "users: new (answered by what is popular)"
 class Task(Protocol):
     """A kind of question that recommenders are compared on."""
 
-    name: str
-    contenders: tuple[str, ...]
-    """The models compared where none are named."""
+    @property
+    def name(self) -> str:
+        """What `--task` calls it."""
+
+    @property
+    def contenders(self) -> tuple[str, ...]:
+        """Return the models compared where none are named."""
 
     def main_metric(self, k: tuple[int, ...]) -> str:
         """Return the name of the metric that the table is sorted by and significance is tested on."""
@@ -43,8 +47,8 @@ class Task(Protocol):
 class ItemsTask:
     """Which items will a user meet next: full ranking over the catalogue."""
 
-    name = "items"
-    contenders = ("popularity", "item-knn", "graph-filter", "lightgcn")
+    name: str = "items"
+    contenders: tuple[str, ...] = ("popularity", "item-knn", "graph-filter", "lightgcn")
 
     def main_metric(self, k: tuple[int, ...]) -> str:
         """Sort by NDCG at the longest cut-off."""
@@ -58,7 +62,9 @@ class ItemsTask:
         if not (model.catalogue.users.index_of(split.test.users.ids) != UNKNOWN).any():
             found = evaluate_newcomers(model.catalogue, split.test, k)
             if found is None:
-                raise DataError("all users and items of the test data are new to training; nobody could have found anything.")
+                raise DataError(
+                    "all users and items of the test data are new to training; nobody could have found anything."
+                )
             return found
         found = evaluate(model, split.test, k=k, auc=thorough, edges=thorough)
         answered = evaluate_newcomers(model.catalogue, split.test, k) if thorough else None

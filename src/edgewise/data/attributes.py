@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from edgewise.data.columns import find_social_columns, id_columns
-from edgewise.data.delimited import GENRE_FLAGS
 from edgewise.data.events import positional_roles
+from edgewise.data.layout import GENRE_FLAGS
 from edgewise.data.lists import LIST_FORMATS
 from edgewise.data.table import Table
 from edgewise.data.times import moments
@@ -40,8 +40,8 @@ class Attributes:
 def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -> Attributes:
     """Read a table of attributes of users or items.
 
-    The id is the column with a usual name, else the first; where several would do and the ids of the log are known, the one
-    that has most of them (in goodbooks, `id` and not `book_id`). Numbers become numbers, the rest stays text; `a|b|c` too.
+    The id is the column with a usual name, else the first; where that has few of the log's ids and another far more, the
+    other (in goodbooks, `id` and not `book_id`). Numbers become numbers, the rest stays text; `a|b|c` too.
 
     Args:
         table: the file or frame.
@@ -123,6 +123,8 @@ def _key(table: Table, loaded: pl.DataFrame, kind: str, known_ids: pl.Series | N
         return candidates[0], []
     shared = {name: _overlap(loaded[name], known_ids) for name in candidates}
     key = max(candidates, key=lambda name: shared[name])  # the first of equals
+    if shared[key] < 2 * shared[candidates[0]] or 2 * shared[candidates[0]] > len(known_ids):
+        key = candidates[0]  # numbers of rows share some ids with every log
     notes = []
     if key != candidates[0]:
         notes.append(

@@ -13,14 +13,29 @@ from pathlib import Path
 
 import polars as pl
 
+from edgewise.data.layout import (
+    HEAD_ROWS,
+    INSIDE,
+    LAYOUTS,
+    SEPARATOR_NAMES,
+    first_rows,
+    has_header,
+    original_name,
+    quote_of,
+    refuse_late_header,
+    sniff_separator,
+    without_preamble,
+)
 from edgewise.data.source import Text
 from edgewise.data.table import Table, unique_names
-from edgewise.data.vocabulary import is_known, without_recbole_type
+from edgewise.data.vocabulary import without_recbole_type
 from edgewise.errors import DataError
 
 _OWN_FORMAT = {"\t": "tsv", INSIDE: "movielens"}
 
 _HEAD_BYTES = 1 << 16
+
+
 def open_delimited(path: Path, text: Text, *, format: str = "csv", headerless: bool = False) -> Table:
     """Find separator, quotes and header, and return the table.
 

@@ -18,19 +18,8 @@ INSIDE = "\x1f"
 HEAD_ROWS = 200
 
 _ML_100K_GENRES = (
-    *(
-        "unknown",
-        "Action",
-        "Adventure",
-        "Animation",
-        "Children's",
-        "Comedy",
-        "Crime",
-        "Documentary",
-        "Drama",
-        "Fantasy",
-    ),
-    *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
 LAYOUTS: dict[str, tuple[str, ...]] = {
     "u.data": ("user_id", "item_id", "rating", "timestamp"),
@@ -76,7 +65,7 @@ def without_preamble(data: bytes) -> tuple[bytes, str | None]:
     """Cut off leading comments ("# …", as SNAP's files have) and Excel's "sep=;"; also return the separator it names."""
     if said := re.match(rb"\s*\"?sep=([,;|\t])\"?\r?\n", data[:64]):
         return data[said.end() :], said[1].decode()
-    comments = re.match(rb"(?:\s*#[^\n]*\n)+", data[:(1 << 16)])
+    comments = re.match(rb"(?:\s*#[^\n]*\n)+", data[: (1 << 16)])
     if comments is None:
         return data, None
     last = comments[0].rstrip().rpartition(b"\n")[2].lstrip(b"# ")
@@ -91,7 +80,8 @@ def refuse_late_header(path: Path, rows: Sequence[Sequence[str]]) -> None:
     if sum(map(is_known, rows[0])):
         return
     for place, row in enumerate(rows[1:20], start=1):
-        if sum(map(is_known, row)) >= 2 and not any(map(_is_data, row)):
+        known = sum(map(is_known, row))
+        if known >= 2 and 2 * known >= len(row) and not any(map(_is_data, row)):
             raise DataError(
                 f"{path.name}: row {place + 1} looks like the header ({', '.join(row[:8])}), and something stands above it: "
                 f"{' '.join(rows[0])[:80]!r}. Remove the lines above the header."
@@ -155,9 +145,8 @@ def _is_data(cell: str) -> bool:
 
 
 def original_name(path: Path) -> str:
+    """Return the name of a file before it was packed, in lower case."""
     name = path.name.lower()
     for packing in (".gz", ".zst", ".zstd"):
         name = name.removesuffix(packing)
     return name
-
-

@@ -182,7 +182,7 @@ def refuse_binary(path: Path, head: bytes) -> None:
         place = strange[0]
         raise DataError(
             f"{path} is not a text file (byte 0x{head[place]:02x} at position {place:,}), nor Parquet or .npz. "
-            "Expected CSV, TSV, JSON lines and their like; `edgewise inspect --help` lists the formats."
+            "Expected CSV, TSV, JSON lines and their like; an unknown --format lists them all."
         )
 
 

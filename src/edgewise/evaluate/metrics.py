@@ -52,7 +52,7 @@ def ndcg_at_k(hits: Bools, n_relevant: Index, k: int) -> Doubles:
     """
     discount = 1 / np.log2(np.arange(2, k + 2))  # [k]
     ideal = np.concatenate([[np.nan], np.cumsum(discount)])  # by the number of relevant items; none: not defined
-    gain = hits[:, :k] @ discount[: hits.shape[1]]
+    gain = (hits[:, :k] * discount[: hits.shape[1]]).sum(axis=1)  # not @, which rounds by the place of the row
     share: Doubles = gain / ideal[np.minimum(n_relevant, k)]
     return np.minimum(share, 1.0)  # rounding may exceed 1 by a unit in the last place
 
@@ -89,7 +89,8 @@ def hit_rate_at_k(hits: Bools, n_relevant: Index, k: int) -> Doubles:
     >>> hit_rate_at_k(*hits_of([["x", "a"], ["x"]], [{"a"}, {"b"}]), 2)
     array([1., 0.])
     """
-    return _where_defined(hits[:, :k].any(axis=1).astype(np.float64), n_relevant)
+    found: Doubles = np.asarray(hits[:, :k].any(axis=1), dtype=np.float64)
+    return _where_defined(found, n_relevant)
 
 
 METRICS: dict[str, Callable[[Bools, Index, int], Doubles]] = {

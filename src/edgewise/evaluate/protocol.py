@@ -180,7 +180,7 @@ def _row_of_entry(matrix: csr_array) -> Index:
 
 
 def _checked_cuts(k: Sequence[int] | int, n_items: int) -> list[int]:
-    cuts = sorted({k} if isinstance(k, int) else set(k))
+    cuts = sorted({k} if isinstance(k, int | np.integer) else set(k))
     if not cuts or any(isinstance(cut, bool) or not isinstance(cut, int | np.integer) or cut < 1 for cut in cuts):
         raise ConfigError(f"k = {k!r}: expected one or more whole numbers of at least 1, such as (10, 20).")
     if cuts[-1] > n_items:

@@ -137,7 +137,8 @@ def sums_of(places: NDArray[Any], weights: Doubles, n: int) -> Doubles:
 def _idf(matrix: csr_array) -> Doubles:
     """log((1 + n) / (1 + n_j)), >= 0: float64 [m]."""
     n_rows = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    return np.log((1 + matrix.shape[0]) / (1 + n_rows))
+    idf: Doubles = np.log((1 + matrix.shape[0]) / (1 + n_rows))
+    return idf
 
 
 def _power(degrees: Doubles, exponent: float) -> Doubles:

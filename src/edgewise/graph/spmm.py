@@ -42,7 +42,7 @@ def spmm(matrix: csr_array, dense: Floats, out: Floats | None = None) -> Floats:
     return out
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@numba.njit(parallel=True, fastmath={"contract"}, cache=True, nogil=True)
 def _spmm(indptr, indices, data, dense, out):  # type: ignore[no-untyped-def]
     width = dense.shape[1]
     for row in numba.prange(out.shape[0]):

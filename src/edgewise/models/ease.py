@@ -73,7 +73,8 @@ class EASE(Recommender):
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the partial correlation of items, given all others: -P_ij / sqrt(P_ii P_jj)."""
         there, back = self.weights[item_index], self.weights[:, item_index].T  # [b, n_items] each
-        return np.copysign(np.sqrt(np.abs(there * back)), there)
+        correlation: Floats = np.copysign(np.sqrt(np.abs(there * back)), there)
+        return correlation
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
         """Split the score into its terms B_ij."""

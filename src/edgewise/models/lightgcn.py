@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
-from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
+from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation
+from edgewise.graph.svd import truncated_svd
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
@@ -35,22 +36,27 @@ _WATCHED_USERS = 4000
 """A sample of so many users tells two epochs apart at a fraction of the time."""
 
 
+_L2 = {"sampled-softmax": 0.04, "bpr": 1e-4}
+"""By the loss: the softmax pushes each interaction with a force near 1, BPR with one that soon fades."""
+
+_NEGATIVE_POWER = {"sampled-softmax": 0.5, "bpr": 0.0}
+"""By the loss: of 0.25, 0.5 and 1 the best on validation; BPR as in the paper."""
+
+
 class LightGCNConfig(Settings):
     """Settings of `lightgcn`; defaults by validation on Gowalla and two MovieLens sets."""
 
     embedding_dim: PositiveInt = 64
-    n_layers: int = Field(default=2, ge=0, le=8)
+    n_layers: int = Field(default=3, ge=0, le=8)
     loss: Literal["sampled-softmax", "bpr"] = "sampled-softmax"
-    l2: NonNegativeFloat = 0.03  # on the table below the first layer, per interaction; the paper's, for bpr, is 1e-4
+    l2: NonNegativeFloat | None = None  # on the table below the first layer, per interaction; None: by the loss
     start: Literal["random", "spectral"] = "random"
     init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
-    epochs: PositiveInt = 40
-    batch_size: PositiveInt | None = (
-        None  # interactions; None: a sixteenth of all, since each step pays for the whole graph
-    )
+    epochs: PositiveInt = 80
+    batch_size: PositiveInt | None = None  # interactions; None: a sixteenth of all
     learning_rate: PositiveFloat = 0.03  # at the start; it falls to zero
     n_negatives: PositiveInt = 2048  # sampled softmax: shared by a batch; bpr takes one for each interaction
-    negative_power: NonNegativeFloat = 0.5  # negatives are drawn by popularity to this power; 0: uniform
+    negative_power: NonNegativeFloat | None = None  # drawn by popularity to this power; None: by the loss
     valid_share: float = Field(default=0.0, ge=0, le=0.5)  # held out to find the best epoch, hence lost to training
     patience: PositiveInt = 3  # stop after so many looks at the held-out share without a new best
 
@@ -83,26 +89,26 @@ class LightGCN(Recommender):
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""
         config: LightGCNConfig = self.config
+        n_users, n_items = dataset.n_users, dataset.n_items
         interactions, held_out = hold_out(dataset.interactions, config.valid_share, make_rng(self.seed, "valid"))
-        n_users = dataset.n_users
         propagate = Propagation.mean(symmetric_normalise(bipartite(interactions)), config.n_layers)
-        table = torch.nn.Parameter(torch.from_numpy(_start(interactions, config, self.seed)))
-        sampler = ItemSampler(np.bincount(interactions.indices, minlength=dataset.n_items), config.negative_power)
+        table = torch.nn.Parameter(torch.from_numpy(_start(interactions, config, make_rng(self.seed, "start"))))
+        power = _NEGATIVE_POWER[config.loss] if config.negative_power is None else config.negative_power
+        sampler = ItemSampler(np.bincount(interactions.indices, minlength=n_items), power)
         batch_size = config.batch_size or max(1, interactions.nnz // _STEPS_PER_EPOCH)
         l2_weights = torch.from_numpy(_l2_weights(interactions, config, sampler))
 
         def batches(epoch: int) -> Iterator[tuple[Batch, Index]]:
-            rng = make_rng(
-                self.seed, "epoch", epoch
-            )  # by epoch, so that the numbers do not depend on where a run began
+            rng = make_rng(self.seed, "epoch", epoch)  # a stream an epoch: what it draws depends on no other
             if config.loss == "bpr":
                 for batch in batches_of_interactions(interactions, batch_size, rng):
                     yield batch, sampler.draw(len(batch), rng)
             else:
                 for batch in batches_of_users(interactions, batch_size, rng):
-                    yield batch, _shared_negatives(sampler, config.n_negatives, rng)
+                    yield batch, sampler.draw(config.n_negatives, rng)
 
-        def loss(batch: Batch, negatives: Index) -> Tensor:
+        def loss(drawn: tuple[Batch, Index]) -> Tensor:
+            batch, negatives = drawn
             final = propagate(table)  # [n_users + n_items, d]
             items, others = n_users + batch.items, n_users + negatives
             if config.loss == "bpr":
@@ -112,65 +118,50 @@ class LightGCN(Recommender):
                 ranking_loss = sampled_softmax_loss(final, batch.users, batch.owner, items, others, expected)
             return ranking_loss + l2_penalty(table, l2_weights)
 
-        def final_vectors() -> tuple[Floats, Floats]:
+        def vectors() -> tuple[Floats, Floats]:
             with torch.no_grad():
-                final = propagate(table).numpy()
+                final: Floats = propagate(table).numpy()
             return final[:n_users], final[n_users:]
 
-        measure = validation_ndcg(
-            final_vectors, interactions, held_out, _K, _WATCHED_USERS, make_rng(self.seed, "watch")
-        )
-        watch = Watch(f"ndcg@{_K}", measure, every=max(1, config.epochs // 20), patience=config.patience)
+        measure = validation_ndcg(vectors, interactions, held_out, _K, _WATCHED_USERS, make_rng(self.seed, "watch"))
         train(
             table,
-            lambda drawn: loss(*drawn),
+            loss,
             batches,
             n_epochs=config.epochs,
             steps_per_epoch=-(-interactions.nnz // batch_size),
             learning_rate=config.learning_rate,
             curve=self.record.curve,
-            watch=watch if held_out.nnz else None,
+            watch=Watch(f"ndcg@{_K}", measure, max(1, config.epochs // 20), config.patience) if held_out.nnz else None,
         )
-        users, items = final_vectors()
-        users = np.where(np.diff(interactions.indptr)[:, None] > 0, users, np.float32(np.nan))
-        self.users, self.items = users, items.copy()
+        users, items = vectors()
+        met_something = np.diff(interactions.indptr)[:, None] > 0
+        self.users, self.items = np.where(met_something, users, np.float32(np.nan)), items.copy()
 
     def score_block(self, user_index: Index) -> Floats:
-        """Return the dot products; NaN for a user without interactions, whose vector is still the random start."""
-        scores: Floats = self.users[user_index] @ self.items.T
-        return scores
+        """Multiply vectors; NaN for a user without interactions, whose vector is what is left of the random start."""
+        return score_embeddings(self.users, self.items, user_index)
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Return the cosines of the items' vectors."""
-        unit = self.items / np.maximum(np.linalg.norm(self.items, axis=1, keepdims=True), np.float32(1e-12))
-        similarity: Floats = unit[item_index] @ unit.T
-        return similarity
+        return cosine_block(self.items, item_index)
 
     def item_vectors(self) -> Floats:
         """Return the items' vectors after propagation."""
         return self.items
 
 
-def _start(interactions: csr_array, config: LightGCNConfig, seed: int) -> Floats:
+def _start(interactions: csr_array, config: LightGCNConfig, rng: np.random.Generator) -> Floats:
     """Make the table [n_users + n_items, d]: noise, or the leading singular vectors of the normalised interactions."""
     n_users, n_items = interactions.shape
-    rng = make_rng(seed, "start")
-    noise = rng.standard_normal((n_users + n_items, config.embedding_dim), dtype=np.float32)
-    table = noise * np.float32(config.init_scale)
+    table = rng.standard_normal((n_users + n_items, config.embedding_dim), dtype=np.float32)
     if config.start == "spectral":
         n_factors = min(config.embedding_dim, n_users, n_items)
-        left, strengths, right = randomized_svd(
-            symmetric_normalise(interactions), n_factors, n_iter=4, random_state=int(rng.integers(2**31))
-        )
-        vectors = np.vstack([left * np.sqrt(strengths), right.T * np.sqrt(strengths)])
-        # As long, on average, as the noise that it replaces, so that the other settings keep their meaning.
-        vectors *= config.init_scale * np.sqrt(vectors.size) / np.linalg.norm(vectors)
-        table[:, :n_factors] = vectors
-    return table
-
-
-def _shared_negatives(sampler: ItemSampler, n_negatives: int, rng: np.random.Generator) -> Index:
-    return sampler.draw(n_negatives, rng)
+        left, strengths, right = truncated_svd(symmetric_normalise(interactions), n_factors, rng)
+        factors = np.vstack([left, right]) * np.sqrt(strengths)
+        # As long as the noise in whose place they stand, so that the other settings keep their meaning.
+        table[:, : strengths.size] = factors * np.sqrt(factors.size) / np.linalg.norm(factors)
+    return table * np.float32(config.init_scale)
 
 
 def _l2_weights(interactions: csr_array, config: LightGCNConfig, sampler: ItemSampler) -> Floats:
@@ -178,9 +169,10 @@ def _l2_weights(interactions: csr_array, config: LightGCNConfig, sampler: ItemSa
 
     The paper adds the squared lengths of the rows of a batch, over the size of the batch; this is their expectation.
     """
+    l2 = _L2[config.loss] if config.l2 is None else config.l2
     per_user = np.diff(interactions.indptr)
     per_item = np.bincount(interactions.indices, minlength=interactions.shape[1]).astype(np.float64)
     if config.loss == "bpr":
         per_item += interactions.nnz * sampler.probability  # the paper's batch holds the negatives too
-    weights = config.l2 * np.concatenate([per_user, per_item]) / interactions.nnz
-    return weights.astype(np.float32)
+    weights = l2 * np.concatenate([per_user, per_item]) / interactions.nnz
+    return np.asarray(weights, dtype=np.float32)

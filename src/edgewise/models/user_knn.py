@@ -77,7 +77,7 @@ class UserKNN(Recommender):
         counts = self.catalogue.item_counts
         shared = dense_product(self._item_users[item_index], self.catalogue.seen)  # [b, n_items]
         lengths = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
-        return shared / (lengths[item_index, None] * lengths)  # type: ignore[no-any-return]
+        return shared / (lengths[item_index, None] * lengths)
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:
         """Split each neighbour's vote among the items that make this neighbour alike, by their weight in the likeness."""

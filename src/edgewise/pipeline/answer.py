@@ -83,7 +83,9 @@ def answer(
         seen = catalogue.seen[[user_index]] if exclude_seen and user_index != UNKNOWN else None
         best, scores = popular_items(catalogue, k, seen)
         ids = catalogue.items.ids_at(best)
-        answers.append(Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores.tolist(), [()] * len(ids))))
+        answers.append(
+            Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores.tolist(), [()] * len(ids)))
+        )
     return answers
 
 

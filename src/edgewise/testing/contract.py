@@ -137,7 +137,7 @@ def explanations_come_from_the_history(case: Case, model: Recommender, planted: 
             assert all(planted.groups[other] == planted.groups[item] for other in why.item_ids[:1])
 
 
-def a_saved_model_answers_the_same(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:
+def a_saved_model_answers_the_same(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
     """Save, load, ask again; the class is found by the folder alone."""
     model.save(folder / "model")
     again = load(folder / "model")

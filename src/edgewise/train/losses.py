@@ -124,9 +124,11 @@ class _SampledSoftmax(torch.autograd.Function):
         return gradient * (gradients[0] / context.n_interactions), None, None, None, None, None
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"}, error_model="numpy")
 def _pull_pairs(table, users, owner, items, log_total, start, gradient):  # type: ignore[no-untyped-def]
     """Add the loss of each interaction, and its gradient by the score, where user and item meet.
+
+    Compiled with only those liberties of fast mathematics that keep NaN what it is, since the loop has to see it.
 
     Returns:
         How strongly each user's negatives are pushed away, float32 [u]: the sum over the user's interactions of
