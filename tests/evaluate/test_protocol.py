@@ -271,13 +271,11 @@ def test_ids_of_the_other_kind_are_refused() -> None:
             [("a", 1), ("b", 2), ("y", 2)],
             r"the 2 test users that the training set knows met nothing.*\(1 more are new\)",
         ),
-        ([], r"the test set has no interactions"),
     ],
 )
 def test_a_test_set_with_nobody_to_evaluate_is_refused(pairs: list[tuple[str, int]], text: str) -> None:
-    test = dataset(pairs) if pairs else Dataset.from_events(TEST.to_frame().clear())
     with pytest.raises(DataError, match=text):
-        evaluate(Fixed(TRAIN, SCORES), test, k=2)
+        evaluate(Fixed(TRAIN, SCORES), dataset(pairs), k=2)
 
 
 def test_a_cut_off_beyond_the_catalogue_is_refused() -> None:

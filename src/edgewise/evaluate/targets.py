@@ -105,8 +105,6 @@ def _in_positions_of(items: Index, wanted: csr_array, n_items: int) -> tuple[csr
 
 
 def _nobody_to_evaluate(n_test_users: int, n_new_users: int) -> str:
-    if n_test_users == 0:
-        return "the test set has no interactions; nothing can be evaluated. Give a file with rows, or split off a larger share."
     if n_new_users == n_test_users:
         return (
             f"none of the {n_test_users} users of the test set is known to the training set, so there is nobody to evaluate. "

@@ -14,16 +14,16 @@ from edgewise.graph.products import dense_product, top_quotients
 from edgewise.graph.svd import truncated_svd
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
-from edgewise.search_space import IntLogUniform, SearchSpace, Uniform
+from edgewise.search_space import LogUniform, SearchSpace, Uniform
 from edgewise.telemetry import step
 from edgewise.types import Doubles, Floats, Index
 
 
 class GraphFilterConfig(Settings):
-    """Settings of `graph-filter`; defaults by validation on Gowalla, MovieLens 1M, CiteULike and goodbooks together."""
+    """Settings of `graph-filter`; exponents, factors and ridge by validation on Gowalla, MovieLens 1M and CiteULike."""
 
-    n_factors: PositiveInt = 512  # how much of the spectrum is filtered exactly; the rest is filtered along a line
-    ridge_rank: PositiveInt = 64  # the filter passes half of the signal at the singular value of this rank
+    n_factors: PositiveInt = 256  # how much of the spectrum is filtered exactly; the rest is filtered along a line
+    ridge_share: float = Field(default=0.25, gt=0, le=1)  # the filter passes half of the signal at this share of the factors
     user_exponent: float = Field(default=0.25, ge=0, le=1)  # of a user's degree: how much less busy people count
     item_exponent: float = Field(default=0.35, ge=0, le=1)  # 0.5 is the symmetric normalisation; less favours the popular
     n_neighbours: PositiveInt = 500  # of each item in the linear term: bounds its memory
@@ -51,7 +51,7 @@ class GraphFilter(Recommender):
     Config: ClassVar[type[Settings]] = GraphFilterConfig
     STATE: ClassVar[tuple[str, ...]] = ("linear", "analysis", "synthesis")
     SEARCH: ClassVar[SearchSpace] = {
-        "ridge_rank": IntLogUniform(16, 256),
+        "ridge_share": LogUniform(0.03, 0.7),
         "user_exponent": Uniform(0.1, 0.5),
         "item_exponent": Uniform(0.2, 0.5),
     }
@@ -67,7 +67,7 @@ class GraphFilter(Recommender):
         with step("graph filter: spectrum", total=1):
             _, sigma, vectors = truncated_svd(normalised, config.n_factors, make_rng(self.seed, "spectrum"))
         eigenvalues = sigma**2  # of G
-        ridge = eigenvalues[min(config.ridge_rank, sigma.size) - 1]
+        ridge = eigenvalues[int(np.ceil(config.ridge_share * sigma.size)) - 1]
         slope = 1 / (ridge + eigenvalues[-1])  # of the line: f(s) = s * slope at the last eigenvalue
         gain = eigenvalues / (eigenvalues + ridge) - eigenvalues * slope  # what the line lacks, [k]
 

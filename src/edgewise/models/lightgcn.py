@@ -44,7 +44,7 @@ _NEGATIVE_POWER = {"sampled-softmax": 0.5, "bpr": 0.0}
 
 
 class LightGCNConfig(Settings):
-    """Settings of `lightgcn`; defaults by validation on Gowalla and two MovieLens sets."""
+    """Settings of `lightgcn`; defaults of the softmax chosen by validation on Gowalla, those of BPR are partly the paper's."""
 
     embedding_dim: PositiveInt = 64
     n_layers: int = Field(default=3, ge=0, le=8)
