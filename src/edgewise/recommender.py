@@ -228,6 +228,8 @@ class Recommender(ABC):
     def fit(self, dataset: Dataset) -> Self:
         """Learn from a data set, which stays as it is; returns the model itself."""
         self.record = FitRecord()
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+            delattr(self, name)  # what was derived from an earlier fit
         self.fit_arrays(dataset)
         self._catalogue = Catalogue.of(dataset)
         return self

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -99,7 +98,7 @@ def test_ids_of_another_kind_in_test_are_told(
 
 
 def test_ctrl_c_leaves_nothing_behind(log: Path, tmp_path: Path) -> None:
-    slow = "import sys, time, edgewise.models.popularity as p\np.Popularity.fit_arrays = lambda self, dataset: time.sleep(60)\n"
+    slow = "import sys, time, edgewise.models.popularity as p\np.Popularity.fit_arrays = lambda self, dataset: (print('fitting', flush=True), time.sleep(60))\n"
     code = slow + "from edgewise.cli.main import run\nrun(sys.argv[1:])"
     words = [
         sys.executable,
@@ -113,8 +112,9 @@ def test_ctrl_c_leaves_nothing_behind(log: Path, tmp_path: Path) -> None:
         "--out",
         str(tmp_path / "model"),
     ]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "fitting\n"
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 130

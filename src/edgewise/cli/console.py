@@ -87,19 +87,11 @@ def progress(*, quiet: bool = False) -> Iterator[None]:
         yield
 
 
-def table(
-    title: str, columns: list[str], rows: list[list[str]], *, right: set[int] | None = None, caption: str | None = None
-) -> None:
+def table(title: str, columns: list[str], rows: list[list[str]], *, right: set[int] | None = None) -> None:
     """Print a table; the columns whose positions are in `right` are numbers."""
-    drawn = Table(
-        title=title or None,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        header_style="bold",
-        box=None,
-        pad_edge=False,
-    )
+    if title:
+        say(title)
+    drawn = Table(header_style="bold", box=None, pad_edge=False)
     for position, name in enumerate(columns):
         drawn.add_column(name, justify="right" if right and position in right else "left", overflow="fold")
     for row in rows:

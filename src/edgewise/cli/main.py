@@ -46,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; a problem is one readable message on standard error."""
     try:
         code = app(args=with_json_value(arguments), standalone_mode=False)
+        if code == _INTERRUPTED:  # typer's answer to Ctrl-C, in versions that do not raise
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except typer.Exit as stop:
         return stop.exit_code

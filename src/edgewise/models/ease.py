@@ -85,11 +85,15 @@ def _check_memory(n_items: int, max_memory_gb: float | None) -> None:
     needed_gb = 4 * n_items**2 / 1e9
     limit_gb = _free_bytes() / 1e9 if max_memory_gb is None else max_memory_gb
     if needed_gb > limit_gb:
-        limit = f"{limit_gb:.1f} GB are free" if max_memory_gb is None else f"max_memory_gb = {limit_gb:g}"
+        limit = f"{_gb(limit_gb)} are free" if max_memory_gb is None else f"max_memory_gb = {limit_gb:g} allows less"
         raise MemoryNeedError(
-            f"ease needs {needed_gb:.1f} GB for the likeness of {n_items:,} items to each other, and {limit}. Use item-knn or "
+            f"ease needs {_gb(needed_gb)} for the likeness of {n_items:,} items to each other, and {limit}. Use item-knn or "
             "rp3beta, which keep the nearest items only, or graph-filter; or leave out items that few people met, by a k-core."
         )
+
+
+def _gb(amount: float) -> str:
+    return f"{amount:.1f} GB" if amount >= 0.05 else f"{amount:.2g} GB"
 
 
 def _free_bytes() -> float:

@@ -1,32 +1,37 @@
 """A training-free graph filter: a person's interactions as a signal on the items, smoothed over the graph in closed form."""
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field, PositiveInt
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.graph.bipartite import transposed
 from edgewise.graph.normalise import degree_scale
-from edgewise.graph.products import dense_product, top_quotients
+from edgewise.graph.products import dense_product
+from edgewise.graph.spmm import spmm
 from edgewise.graph.svd import truncated_svd
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import LogUniform, SearchSpace, Uniform
 from edgewise.telemetry import step
-from edgewise.types import Doubles, Floats, Index
+from edgewise.types import Floats, Index
 
 
 class GraphFilterConfig(Settings):
     """Settings of `graph-filter`; exponents, factors and ridge by validation on Gowalla, MovieLens 1M and CiteULike."""
 
     n_factors: PositiveInt = 256  # how much of the spectrum is filtered exactly; the rest is filtered along a line
-    ridge_share: float = Field(default=0.25, gt=0, le=1)  # the filter passes half of the signal at this share of the factors
+    ridge_share: float = Field(
+        default=0.25, gt=0, le=1
+    )  # the filter passes half of the signal at this share of the factors
     user_exponent: float = Field(default=0.25, ge=0, le=1)  # of a user's degree: how much less busy people count
-    item_exponent: float = Field(default=0.35, ge=0, le=1)  # 0.5 is the symmetric normalisation; less favours the popular
-    n_neighbours: PositiveInt = 500  # of each item in the linear term: bounds its memory
+    item_exponent: float = Field(
+        default=0.35, ge=0, le=1
+    )  # 0.5 is the symmetric normalisation; less favours the popular
 
 
 class GraphFilter(Recommender):
@@ -36,7 +41,9 @@ class GraphFilter(Recommender):
     interactions R = D_user^-a B D^-b, and its eigenvalues s tell smooth signals (large) from noise. f is the ridge
     filter, the solution of the least-squares problem behind linear autoencoders (Steck, WWW 2019), softer than the ideal
     cut of GF-CF. Its leading `n_factors` components are exact; below, f is replaced by the line through the origin that
-    meets it at the last of them, which needs no spectrum: c G, the linear filter of GF-CF.
+    meets it at the last of them, which needs no spectrum: c G, the linear filter of GF-CF, applied as two products with the
+    interactions, to the people who met the same and on to what else they met. The two parts cancel where both apply, so
+    neither can be thinned out.
 
     Nothing is learned but the spectrum, and the filter sees a person only through h, so people it has never met are
     answered just as well.
@@ -49,14 +56,14 @@ class GraphFilter(Recommender):
         "and Choi et al., “Blurring-Sharpening Process Models for Collaborative Filtering” (BSPM), SIGIR 2023"
     )
     Config: ClassVar[type[Settings]] = GraphFilterConfig
-    STATE: ClassVar[tuple[str, ...]] = ("linear", "analysis", "synthesis")
+    STATE: ClassVar[tuple[str, ...]] = ("people", "analysis", "synthesis")
     SEARCH: ClassVar[SearchSpace] = {
         "ridge_share": LogUniform(0.03, 0.7),
         "user_exponent": Uniform(0.1, 0.5),
         "item_exponent": Uniform(0.2, 0.5),
     }
 
-    linear: csr_array  # [n_items, n_items], row i: what meeting i adds to each item's score, without the spectrum
+    people: csr_array  # [n_items, n_users], c D^-2b B' D_user^-2a: whom meeting an item speaks for, and how loudly
     analysis: Floats  # [n_items, k], from a history to the spectrum
     synthesis: Floats  # [n_items, k], from the spectrum to scores
 
@@ -75,8 +82,8 @@ class GraphFilter(Recommender):
         weight_in = (degree**-config.item_exponent).astype(np.float32)
         self.analysis = vectors * weight_in[:, None]
         self.synthesis = (vectors * gain) / weight_in[:, None]
-        with step("graph filter: linear term", total=1):
-            self.linear = _linear_term(dataset.interactions, config, degree, float(slope))
+        counted = degree_scale(dataset.interactions, -2 * config.user_exponent, -2 * config.item_exponent)
+        self.people = transposed(counted) * np.float32(slope)
 
     def score_block(self, user_index: Index) -> Floats:
         """Filter what known users met."""
@@ -84,9 +91,9 @@ class GraphFilter(Recommender):
 
     def score_history(self, rows: csr_array) -> Floats:
         """Filter histories, of known users or not: float32 [b, n_items] for rows of ones [b, n_items]."""
-        scores = dense_product(rows, self.linear)
-        scores += (rows @ self.analysis) @ self.synthesis.T
-        return scores
+        alike = dense_product(rows, self.people)  # [b, n_users]
+        scores = spmm(self._item_users, np.ascontiguousarray(alike.T)).T  # [b, n_items]
+        return np.add(scores, (rows @ self.analysis) @ self.synthesis.T, order="C")
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
         """Return what each history item adds to the score; the filter is linear, so these add up to it."""
@@ -94,7 +101,7 @@ class GraphFilter(Recommender):
             (np.ones(history.size, dtype=np.float32), history, np.arange(history.size + 1)),
             shape=(history.size, len(self.catalogue.items)),
         )
-        direct = self.linear[history][:, [item_index]].toarray()[:, 0]
+        direct = (self.people[history] @ self._item_users[[item_index]].T).toarray()[:, 0]
         return direct + (rows @ self.analysis) @ self.synthesis[item_index], True
 
     def similarity_block(self, item_index: Index) -> Floats:
@@ -107,19 +114,6 @@ class GraphFilter(Recommender):
         length = np.linalg.norm(self.synthesis, axis=1, keepdims=True)
         return self.synthesis / np.maximum(length, np.float32(1e-12))
 
-
-def _linear_term(interactions: csr_array, config: GraphFilterConfig, degree: Doubles, slope: float) -> csr_array:
-    """Return slope * D^-b G D^b without its diagonal, the strongest entries of each column: [n_items, n_items].
-
-    D^-b G D^b = D^-2b B' D_user^-2a B: entry (i, j) is the weighted number of people who met both, over a power of i's degree.
-    """
-    weighted = degree_scale(interactions, -config.user_exponent, 0.0)
-    of_candidates = top_quotients(
-        transposed(weighted),
-        weighted,
-        config.n_neighbours,
-        np.full(degree.size, 1 / slope),
-        degree ** (2 * config.item_exponent),
-        skip_diagonal=True,
-    )
-    return transposed(of_candidates)
+    @cached_property
+    def _item_users(self) -> csr_array:
+        return transposed(self.catalogue.seen)

@@ -19,17 +19,20 @@ from edgewise.types import Floats, Index
 
 
 class ItemKNNConfig(Settings):
-    """Settings of `item-knn`."""
+    """Settings of `item-knn`.
+
+    The defaults are a compromise between Gowalla, MovieLens 1M and CiteULike: NDCG@20 on 3,000 validation users (a tenth of
+    each user's training pairs) .125 / .183 / .177, where the best of 80 settings for each alone has .129 / .188 / .179 and the
+    plain cosine, all users counting alike, .103 / .175 / .138.
+    """
 
     similarity: Similarity = "cosine"
     n_neighbours: PositiveInt = 200  # of each candidate
     weighting: Literal["activity", "tf-idf", "bm25", "none"] = "activity"  # how much the word of each user counts
     activity_exponent: NonNegativeFloat = 0.7  # activity: a user's word counts n_items_met^-activity_exponent
-    candidate_exponent: NonNegativeFloat = (
-        0.3  # cosine: of the candidate's length; 0.5 with the next is the plain cosine,
-    )
-    history_exponent: NonNegativeFloat = 0.6  # less lets popular items lead
-    shrinkage: NonNegativeFloat = 0.0
+    candidate_exponent: NonNegativeFloat = 0.35  # cosine: of the candidate's squared length; less favours popular ones
+    history_exponent: NonNegativeFloat = 0.65  # cosine: of the history item's; 0.5 and 0.5 make the plain cosine
+    shrinkage: NonNegativeFloat = 1.0
     edge_weight: EdgeWeight = "one"  # what likeness is measured on; histories always count each item once
 
 

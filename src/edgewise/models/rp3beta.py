@@ -18,11 +18,15 @@ from edgewise.types import Floats, Index
 
 
 class RP3betaConfig(Settings):
-    """Settings of `rp3beta`."""
+    """Settings of `rp3beta`.
+
+    Defaults by NDCG@20 on 3,000 validation users (a tenth of each user's training pairs) of Gowalla, MovieLens 1M and
+    CiteULike: .126 / .172 / .176, the best of 65 settings for each alone .129 / .189 / .180.
+    """
 
     alpha: NonNegativeFloat = 0.6  # power of each step's probability
-    beta: NonNegativeFloat = 0.3  # power of the candidate's popularity that the score is divided by
-    n_neighbours: PositiveInt = 200  # of each candidate; the paper keeps all
+    beta: NonNegativeFloat = 0.25  # power of the candidate's popularity that the score is divided by
+    n_neighbours: PositiveInt = 150  # of each candidate; the paper keeps all
 
 
 class RP3beta(Recommender):

@@ -14,21 +14,25 @@ from edgewise.graph.cooccurrence import Similarity, top_neighbours
 from edgewise.graph.normalise import degree_scale
 from edgewise.graph.products import dense_product
 from edgewise.recommender import Recommender
-from edgewise.search_space import IntLogUniform, SearchSpace, Uniform
+from edgewise.search_space import IntLogUniform, OneOf, SearchSpace, Uniform
 from edgewise.types import Floats, Index
 
 
 class UserKNNConfig(Settings):
-    """Settings of `user-knn`."""
+    """Settings of `user-knn`.
+
+    Defaults by NDCG@20 on 3,000 validation users (a tenth of each user's training pairs) of Gowalla, MovieLens 1M and
+    CiteULike: .129 / .189 / .177, the best of 45 settings for each alone .131 / .190 / .178, the plain cosine .108 / .177 / .143.
+    """
 
     similarity: Similarity = "cosine"
-    n_neighbours: PositiveInt = 100
+    n_neighbours: PositiveInt = 200
     rarity_exponent: NonNegativeFloat = (
-        0.5  # a shared item counts n_users^-rarity_exponent: rare items tell more of a taste
+        0.4  # a shared item counts n_users^-rarity_exponent: rare ones tell more of a taste
     )
-    neighbour_exponent: NonNegativeFloat = 0.5  # cosine: of the neighbour's length; 0.5 is the plain cosine
+    neighbour_exponent: NonNegativeFloat = 0.55  # cosine: of the neighbour's squared length; 0.5 is the plain cosine
     candidate_exponent: NonNegativeFloat = 0.25  # a candidate's votes are divided by n_users^candidate_exponent
-    shrinkage: NonNegativeFloat = 0.0
+    shrinkage: NonNegativeFloat = 0.3
 
 
 class UserKNN(Recommender):
@@ -50,6 +54,7 @@ class UserKNN(Recommender):
         "rarity_exponent": Uniform(0.0, 1.0),
         "neighbour_exponent": Uniform(0.2, 0.6),
         "candidate_exponent": Uniform(0.0, 0.5),
+        "shrinkage": OneOf((0.0, 0.3, 1.0)),
     }
 
     neighbours: csr_array  # [n_users, n_users], row u: the users most like u
