@@ -93,7 +93,8 @@ class GraphFilter(Recommender):
         """Filter histories, of known users or not: float32 [b, n_items] for rows of ones [b, n_items]."""
         alike = dense_product(rows, self.people)  # [b, n_users]
         scores = spmm(self._item_users, np.ascontiguousarray(alike.T)).T  # [b, n_items]
-        return np.add(scores, (rows @ self.analysis) @ self.synthesis.T, order="C")
+        total: Floats = np.add(scores, (rows @ self.analysis) @ self.synthesis.T, order="C")
+        return total
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
         """Return what each history item adds to the score; the filter is linear, so these add up to it."""
@@ -112,7 +113,8 @@ class GraphFilter(Recommender):
     def item_vectors(self) -> Floats:
         """Return the items' places in the spectrum, weighed by the filter and scaled to length 1: float32 [n_items, k]."""
         length = np.linalg.norm(self.synthesis, axis=1, keepdims=True)
-        return self.synthesis / np.maximum(length, np.float32(1e-12))
+        vectors: Floats = self.synthesis / np.maximum(length, np.float32(1e-12))
+        return vectors
 
     @cached_property
     def _item_users(self) -> csr_array:
