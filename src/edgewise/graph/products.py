@@ -86,26 +86,44 @@ def top_quotients(
     width = n_columns if n_top is None else min(n_top, n_columns)
     x, y = set_weights or (0.0, 0.0)
     parts = (*_parts(left), *_parts(right))
-    counts, columns, values = (
-        [np.zeros(0, dtype=np.int64)],
-        [np.zeros(0, dtype=np.int32)],
-        [np.zeros(0, dtype=np.float32)],
-    )
+    workers = _Workers(numba.get_num_threads(), n_columns)
+    counts, columns, values = [], [], []
     piece = max(1, min(_PIECE_ROWS, _PIECE_BYTES // (8 * max(1, width))))
     with telemetry.step("neighbours", n_rows) as work:
         for start in range(0, n_rows, piece):
-            stop = min(start + piece, n_rows)
-            size, kept_columns, kept_values = _top_quotients(
-                *parts, start, stop, width, row_size, column_size, shrinkage, set_weights is not None, x, y, skip_diagonal, numba.get_num_threads()
+            n_piece = min(piece, n_rows - start)
+            size = np.zeros(n_piece, dtype=np.int64)
+            kept_columns = np.empty((n_piece, width), dtype=np.int32)
+            kept_values = np.empty((n_piece, width), dtype=np.float32)
+            _top_quotients(
+                *parts, start, row_size, column_size, shrinkage, set_weights is not None, x, y, skip_diagonal,
+                workers.total, workers.last_row, workers.touched, workers.value, size, kept_columns, kept_values
             )  # fmt: skip
             there = np.arange(width) < size[:, None]
             counts.append(size)
             columns.append(kept_columns[there])
             values.append(kept_values[there])
-            work.advance(stop - start)
-    total = np.cumsum(np.concatenate(counts))  # counts starts with an empty piece
-    indptr = np.concatenate([[0], total]).astype(index_type_for(int(total[-1]) if total.size else 0))
-    return csr_array((np.concatenate(values), np.concatenate(columns), indptr), shape=(n_rows, n_columns))
+            work.advance(n_piece)
+    indptr = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *counts]))
+    return csr_array(
+        (
+            np.concatenate([np.empty(0, dtype=np.float32), *values]),
+            np.concatenate([np.empty(0, dtype=np.int32), *columns]),
+            indptr.astype(index_type_for(int(indptr[-1]))),
+        ),
+        shape=(n_rows, n_columns),
+    )
+
+
+class _Workers:
+    """What each thread needs to add up one dense row at a time: [n_threads, n_columns] each."""
+
+    def __init__(self, n_threads: int, n_columns: int) -> None:
+        shape = (n_threads, n_columns)
+        self.total = np.empty(shape, dtype=np.float32)
+        self.last_row = np.full(shape, -1, dtype=np.int64)  # which row an entry of `total` was last used for
+        self.touched = np.empty(shape, dtype=np.int32)
+        self.value = np.empty(shape, dtype=np.float32)
 
 
 def _check_shapes(left: csr_array, right: csr_array) -> None:
@@ -134,19 +152,14 @@ def _dense_product(indptr, indices, data, indptr_2, indices_2, data_2, out):  # 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
 def _top_quotients(  # type: ignore[no-untyped-def]
-    indptr, indices, data, indptr_2, indices_2, data_2, start, stop, width, row_size, column_size, shrinkage, of_sets, x, y, skip_diagonal, n_workers
+    indptr, indices, data, indptr_2, indices_2, data_2, start, row_size, column_size, shrinkage, of_sets, x, y, skip_diagonal,
+    totals, last_rows, toucheds, values, size, kept_columns, kept_values
 ):  # fmt: skip
     """Gustavson's row-wise product with one dense accumulator a worker; rows are dealt out like cards, to even the load."""
-    n_columns = column_size.size
-    size = np.zeros(stop - start, dtype=np.int64)
-    kept_columns = np.empty((stop - start, width), dtype=np.int32)
-    kept_values = np.empty((stop - start, width), dtype=np.float32)
+    n_workers = totals.shape[0]
     for worker in numba.prange(n_workers):
-        total = np.empty(n_columns, dtype=np.float32)
-        last_row = np.full(n_columns, -1, dtype=np.int64)  # which row an entry of `total` was last used for
-        touched = np.empty(n_columns, dtype=np.int32)
-        value = np.empty(n_columns, dtype=np.float32)
-        for place in range(worker, stop - start, n_workers):
+        total, last_row, touched, value = totals[worker], last_rows[worker], toucheds[worker], values[worker]
+        for place in range(worker, size.size, n_workers):
             row = start + place
             n_touched = _multiply_row(row, indptr, indices, data, indptr_2, indices_2, data_2, total, last_row, touched)
             n_found = 0
@@ -162,7 +175,6 @@ def _top_quotients(  # type: ignore[no-untyped-def]
                     value[n_found] = shared / below
                     n_found += 1
             size[place] = _keep_largest(value[:n_found], touched[:n_found], kept_values[place], kept_columns[place])
-    return size, kept_columns, kept_values
 
 
 @numba.njit(cache=True, nogil=True)
@@ -173,12 +185,13 @@ def _multiply_row(row, indptr, indices, data, indptr_2, indices_2, data_2, total
     for entry in range(indptr[row], indptr[row + 1]):
         n_additions += indptr_2[indices[entry] + 1] - indptr_2[indices[entry]]
     if n_additions >= n_columns:  # so many that keeping the list would cost more than going through all columns
-        total[:] = 0
+        for column in range(n_columns):
+            total[column] = 0
+            touched[column] = column
         for entry in range(indptr[row], indptr[row + 1]):
             middle, weight = indices[entry], data[entry]
             for other in range(indptr_2[middle], indptr_2[middle + 1]):
                 total[indices_2[other]] += weight * data_2[other]
-        touched[:] = np.arange(n_columns)
         return n_columns
     n_touched = 0
     for entry in range(indptr[row], indptr[row + 1]):
