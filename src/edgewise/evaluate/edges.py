@@ -59,7 +59,7 @@ def edge_or_not(edge_scores: Floats, non_edge_scores: Floats, rng: np.random.Gen
 
     The halves are drawn at random, edges and non-edges apart. The threshold is the score at which the first half has the
     highest accuracy, the strictest of equals; a pair is called an edge if its score is at least that. A pair without a
-    score (NaN) is called none.
+    score (NaN, minus infinity) is called none.
 
     Args:
         edge_scores, non_edge_scores: float32 [n].
@@ -89,12 +89,11 @@ def _half(size: int, rng: np.random.Generator) -> Bools:
 
 def _best_threshold(scores: Floats, is_edge: Bools) -> float:
     """Return the score from which on "edge" is right most often; infinity where it never is."""
-    scored = ~np.isnan(scores)
+    scored = scores > -np.inf
     order = np.argsort(-scores[scored], kind="stable")
     falling, edge = scores[scored][order], is_edge[scored][order]
-    gain: Doubles = np.cumsum(
-        np.where(edge, 1.0, -1.0)
-    )  # edges won less non-edges lost, when all up to here are called edges
+    # Edges won less non-edges lost, when all up to here are called edges.
+    gain: Doubles = np.cumsum(np.where(edge, 1.0, -1.0))
     gain[:-1][falling[:-1] == falling[1:]] = -np.inf  # a threshold cannot part equal scores
     if not gain.size or gain.max() <= 0:
         return np.inf
