@@ -58,7 +58,7 @@ def main() -> None:
         split = ("--train", arguments.gowalla / "train.txt.gz", "--test", arguments.gowalla / "test.txt.gz")
         for name in ("popularity", "item-knn", "rp3beta", "als", "graph-filter", "lightgcn"):
             runs[name] = lambda name=name: call(sys.executable, HERE / "gowalla.py", name, *split)
-        runs["evaluate"] = lambda: call(sys.executable, HERE / "evaluate_gowalla.py", *split)
+        runs["evaluate"] = lambda: call(sys.executable, HERE / "evaluate_gowalla.py", arguments.gowalla)
         runs["recbole"] = lambda: call(
             peer("recbole", RECBOLE), HERE / "peers" / "recbole_lightgcn.py", split[1], split[3], "--epochs", 2
         )
