@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_array
 
 from edgewise import ranking
-from edgewise.ranking import NOTHING, Rows, block_size, top_k
+from edgewise.ranking import NOTHING, Rows, block_size, top_k, top_k_and_ranks
 from edgewise.types import Floats, Index
 
 
@@ -93,6 +93,36 @@ def test_rows_taken_without_copying_exclude_as_a_sliced_matrix_does() -> None:
     np.testing.assert_array_equal(
         top_k(scores[13:31], 9, Rows.of(seen).part(13, 31))[0], top_k(scores[13:31], 9, seen[13:31])[0]
     )
+
+
+@pytest.mark.parametrize("n_items", [1, 40, 2047, 5000])
+def test_ranks_are_those_of_counting_one_by_one(n_items: int) -> None:
+    rng = np.random.default_rng(n_items)
+    scores = rng.standard_normal((9, n_items)).round(2).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.1] = np.nan
+    excluded = rng.random(scores.shape) < 0.2
+    chosen = (rng.random(scores.shape) < 0.3) & ~excluded
+    _, _, n_above, n_equal = top_k_and_ranks(scores, 1, csr_array(excluded), csr_array(chosen))
+    for (row, item), above, equal in zip(np.argwhere(chosen), n_above, n_equal, strict=True):
+        others = scores[row, ~excluded[row] & ~chosen[row]]
+        if np.isnan(scores[row, item]):
+            assert (above, equal) == (others.size, 0)
+        else:
+            assert (above, equal) == ((others > scores[row, item]).sum(), (others == scores[row, item]).sum())
+
+
+def test_a_part_of_the_rows_gives_its_part_of_lists_and_ranks() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((20, 50)).round(1).astype(np.float32)
+    excluded = rng.random(scores.shape) < 0.3
+    chosen = Rows.of(csr_array((rng.random(scores.shape) < 0.2) & ~excluded))
+    seen = Rows.of(csr_array(excluded))
+    best, values, *ranks = top_k_and_ranks(scores, 5, seen, chosen)
+    part_best, part_values, *part_ranks = top_k_and_ranks(scores[7:15], 5, seen.part(7, 15), chosen.part(7, 15))
+    np.testing.assert_array_equal(part_best, best[7:15])
+    np.testing.assert_array_equal(part_values, values[7:15])
+    for part, whole in zip(part_ranks, ranks, strict=True):
+        np.testing.assert_array_equal(part, whole[chosen.indptr[7] : chosen.indptr[15]])
 
 
 def test_one_thread_and_all_threads_agree() -> None:

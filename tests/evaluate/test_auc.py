@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from edgewise.evaluate.auc import auc, count_above
-from edgewise.ranking import Rows
+from edgewise.evaluate.auc import auc
+from edgewise.ranking import top_k_and_ranks
 from edgewise.types import Doubles, Floats, Index
 
 
 def auc_of(scores: Floats, relevant: csr_array, seen: csr_array, n_unknown: Index) -> Doubles:
     found, met = np.diff(relevant.indptr), np.diff(seen.indptr)
     owner = np.repeat(np.arange(len(scores)), found)
-    counts = count_above(scores, Rows.of(relevant), Rows.of(seen))
-    return auc(*counts, owner, found + n_unknown, scores.shape[1] - found - met)
+    _, _, n_above, n_equal = top_k_and_ranks(scores, 1, seen, relevant)
+    return auc(n_above, n_equal, owner, found + n_unknown, scores.shape[1] - found - met)
 
 
 def auc_by_pairs(scores: Floats, relevant: csr_array, seen: csr_array, n_unknown: Index) -> Doubles:
@@ -62,16 +62,3 @@ def test_golden_row() -> None:
     assert auc_of(scores, relevant, seen, np.array([0])).tolist() == [0.25]
     # One more relevant item that the catalogue lacks: 1.5 of 9.
     assert auc_of(scores, relevant, seen, np.array([1])).tolist() == pytest.approx([1.5 / 9])
-
-
-def test_a_part_of_the_rows_gives_its_part_of_the_counts() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.standard_normal((20, 50)).round(1).astype(np.float32)
-    seen = rng.random(scores.shape) < 0.3
-    relevant = csr_array((rng.random(scores.shape) < 0.2) & ~seen)
-    rows, met = Rows.of(relevant), Rows.of(csr_array(seen))
-    whole = count_above(scores, rows, met)
-    part = count_above(scores[7:15], rows.part(7, 15), met.part(7, 15))
-    here = slice(relevant.indptr[7], relevant.indptr[15])
-    np.testing.assert_array_equal(part[0], whole[0][here])
-    np.testing.assert_array_equal(part[1], whole[1][here])

@@ -44,11 +44,11 @@ def scores_at(scores: Floats, pairs: Rows) -> Floats:
     return _scores_at(scores, *pairs)  # type: ignore[no-any-return]
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)
 def _scores_at(scores, indptr, indices):  # type: ignore[no-untyped-def]
     first = indptr[0]
     found = np.empty(indptr[-1] - first, dtype=np.float32)
-    for row in numba.prange(scores.shape[0]):
+    for row in range(len(scores)):
         for entry in range(indptr[row], indptr[row + 1]):
             found[entry - first] = scores[row, indices[entry]]
     return found
@@ -90,7 +90,7 @@ def _half(size: int, rng: np.random.Generator) -> Bools:
 def _best_threshold(scores: Floats, is_edge: Bools) -> float:
     """Return the score from which on "edge" is right most often; infinity where it never is."""
     scored = scores > -np.inf
-    order = np.argsort(-scores[scored], kind="stable")
+    order = np.argsort(-scores[scored])
     falling, edge = scores[scored][order], is_edge[scored][order]
     # Edges won less non-edges lost, when all up to here are called edges.
     gain: Doubles = np.cumsum(np.where(edge, 1.0, -1.0))

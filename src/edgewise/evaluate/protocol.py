@@ -17,14 +17,13 @@ from edgewise import telemetry
 from edgewise.data import Dataset
 from edgewise.errors import ConfigError, DataError
 from edgewise.evaluate.auc import auc as auc_of
-from edgewise.evaluate.auc import count_above
 from edgewise.evaluate.beyond import co_interaction_vectors, coverage, diversity, gini, novelty, popularity_bias
 from edgewise.evaluate.edges import edge_or_not, sample_non_edges, scores_at
 from edgewise.evaluate.metrics import METRICS, find_hits
 from edgewise.evaluate.result import Evaluation
 from edgewise.evaluate.segments import item_segments, mean_of, user_segments
 from edgewise.evaluate.targets import Targets, find_targets
-from edgewise.ranking import Rows, block_size, top_k
+from edgewise.ranking import Rows, block_size, top_k_and_ranks
 from edgewise.recommender import Catalogue
 from edgewise.rng import make_rng
 from edgewise.types import Doubles, Floats, Index
@@ -135,12 +134,13 @@ def _answers(model: Scorer, targets: Targets, non_edges: Rows, k: int, *, auc: b
         for start in range(0, n_users, size):
             stop = min(start + size, n_users)
             scores = _scores(model, name, targets.user_index[start:stop], targets.n_items)  # [b, n_items]
-            answers.lists[start:stop], _ = top_k(scores, k, seen.part(start, stop))
+            wanted = relevant.part(start, stop)
+            lists, _, n_above, n_equal = top_k_and_ranks(scores, k, seen.part(start, stop), wanted if auc else None)
+            answers.lists[start:stop] = lists
             here = slice(relevant.indptr[start], relevant.indptr[stop])
-            answers.edge_scores[here] = scores_at(scores, relevant.part(start, stop))
             if auc:
-                ranks = count_above(scores, relevant.part(start, stop), seen.part(start, stop))
-                answers.n_above[here], answers.n_equal[here] = ranks
+                answers.n_above[here], answers.n_equal[here] = n_above, n_equal
+            answers.edge_scores[here] = scores_at(scores, wanted)
             here = slice(non_edges.indptr[start], non_edges.indptr[stop])
             answers.non_edge_scores[here] = scores_at(scores, non_edges.part(start, stop))
             work.advance(stop - start)
