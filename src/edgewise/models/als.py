@@ -20,12 +20,17 @@ from edgewise.types import Doubles, Floats, Index
 
 
 class ALSConfig(Settings):
-    """Settings of `als`."""
+    """Settings of `als`.
 
-    embedding_dim: PositiveInt = 64
+    Defaults by NDCG@20 on 3,000 validation users (a tenth of each user's training pairs) of Gowalla, MovieLens 1M and
+    CiteULike: .099 / .168 / .136. More dimensions help large catalogues (256: .110 / .152 / .164) and hurt MovieLens, where 64
+    dimensions with alpha = 4 reach .198.
+    """
+
+    embedding_dim: PositiveInt = 128
     iterations: PositiveInt = 15
-    alpha: PositiveFloat = 10.0  # confidence of an interaction, where that of a pair without one is 1
-    regularization: NonNegativeFloat = 1.0
+    alpha: PositiveFloat = 15.0  # confidence of an interaction, where that of a pair without one is 1
+    regularization: NonNegativeFloat = 10.0
     edge_weight: EdgeWeight = "one"  # what alpha multiplies
 
 
@@ -48,7 +53,7 @@ class ALS(Recommender):
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),
         "alpha": LogUniform(1.0, 100.0),
-        "regularization": LogUniform(0.01, 100.0),
+        "regularization": LogUniform(1.0, 300.0),
     }
 
     users: Floats  # [n_users, embedding_dim]

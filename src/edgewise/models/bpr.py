@@ -13,26 +13,32 @@ from edgewise.data import Dataset
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
-from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
+from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
 from edgewise.threads import n_cpus
 from edgewise.types import Floats, Index
 
 
 class BPRConfig(Settings):
-    """Settings of `bpr`."""
+    """Settings of `bpr`.
+
+    Defaults by NDCG@20 on 3,000 validation users (a tenth of each user's training pairs) of Gowalla, MovieLens 1M and
+    CiteULike: .083 / .162 / .095; without the correction .042 / .101 / .101.
+    """
 
     embedding_dim: PositiveInt = 64
-    epochs: PositiveInt = 100
+    epochs: PositiveInt = 150
     learning_rate: PositiveFloat = 0.05
     regularization: NonNegativeFloat = 0.01
+    popularity_correction: NonNegativeFloat = 0.75  # how many times log(n_users) of an item is added to its bias
     deterministic: bool = True  # False: all threads update at once without locks, faster, and no two fits are the same
 
 
 class BPR(Recommender):
     """Vectors x_u, y_j and item biases b_j, fitted so that x_u y_i + b_i > x_u y_j + b_j for i met by u and j drawn at random.
 
-    Fitted by the `implicit` package, which draws j among all interactions, so popular items come up more often than in the
-    paper. An item's bias is the last number of its vector, where every user has a 1.
+    Fitted by the `implicit` package, which draws j among all interactions, by popularity, where the paper draws all items alike.
+    That teaches how much more often u meets an item than others do, not how often; adding a multiple of the logarithm of
+    popularity to b_j afterwards makes up for it. An item's bias is the last number of its vector, where every user has a 1.
     """
 
     name: ClassVar[str] = "bpr"
@@ -45,9 +51,10 @@ class BPR(Recommender):
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),
-        "epochs": IntLogUniform(50, 400),
+        "epochs": IntLogUniform(50, 300),
         "learning_rate": LogUniform(0.01, 0.2),
-        "regularization": LogUniform(1e-3, 0.1),
+        "regularization": LogUniform(1e-3, 0.05),
+        "popularity_correction": Uniform(0.0, 1.3),
     }
 
     users: Floats  # [n_users, embedding_dim + 1]
@@ -68,6 +75,7 @@ class BPR(Recommender):
             )
             model.fit(csr_matrix(dataset.interactions), show_progress=False, callback=lambda *_: work.advance(1))
         self.users, self.items = model.user_factors, model.item_factors
+        self.items[:, -1] += self.config.popularity_correction * np.log(np.maximum(dataset.item_counts, 1))
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors, biases included."""

@@ -24,9 +24,13 @@ _TILE = 1024
 
 
 class EASEConfig(Settings):
-    """Settings of `ease`."""
+    """Settings of `ease`.
 
-    regularization: PositiveFloat = 500.0
+    Larger penalties suit dense data and smaller ones sparse: validation NDCG@20 (a tenth of each user's training pairs) with
+    30 / 100 / 200 / 500 / 1000 is -- / .189 / .197 / .204 / .205 on MovieLens 1M and .177 / .170 / .160 / .144 / -- on CiteULike.
+    """
+
+    regularization: PositiveFloat = 200.0
     max_memory_gb: PositiveFloat | None = None  # refuse to need more than this; None: than what is free
 
 

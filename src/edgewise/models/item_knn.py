@@ -79,7 +79,6 @@ class ItemKNN(Recommender):
             shrinkage=config.shrinkage,
             exponents=(config.candidate_exponent, config.history_exponent),
         )
-        self.__dict__.pop("_votes", None)
 
     def score_block(self, user_index: Index) -> Floats:
         """Score by what each user has met."""

@@ -61,7 +61,6 @@ class RP3beta(Recommender):
         arriving = degree_scale(transposed(interactions), -beta, -alpha)  # [n_items, n_users]: 1 / (d_j^beta d_v^alpha)
         leaving = degree_scale(interactions, 0.0, -alpha)  # [n_users, n_items]: 1 / d_i^alpha
         self.neighbours = top_products(arriving, leaving, self.config.n_neighbours, skip_diagonal=True)
-        self.__dict__.pop("_votes", None)
 
     def score_block(self, user_index: Index) -> Floats:
         """Score by what each user has met."""

@@ -71,7 +71,6 @@ class UserKNN(Recommender):
             shrinkage=config.shrinkage,
             exponents=(0.5, config.neighbour_exponent),
         )
-        self._forget()
 
     def score_block(self, user_index: Index) -> Floats:
         """Add up what the neighbours of each user met."""
@@ -107,8 +106,3 @@ class UserKNN(Recommender):
     @cached_property
     def _item_users(self) -> csr_array:
         return transposed(self.catalogue.seen)
-
-    def _forget(self) -> None:
-        """Drop what was derived from an earlier fit."""
-        for name in ("_votes", "_item_users"):
-            self.__dict__.pop(name, None)
