@@ -231,7 +231,7 @@ def test_doctor_tells_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_inspect_tells_what_is_in_a_log(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     found = run_json(capsys, "inspect", log)
-    assert found["users"] == 60
+    assert found["n_users"] == 60
     assert main(["inspect", str(log)]) == 0
     assert "60 users" in capsys.readouterr().out
 

@@ -36,8 +36,8 @@ def test_counts(path: Path) -> None:
         ("", 1, 4, "view", 3 * DAY),  # nobody
     ]
     found = inspect_file(written(path, rows, "user,item,rating,event,time"))
-    assert (found.rows, found.rows_dropped, found.events, found.pairs, found.repeated_pairs) == (6, 2, 4, 3, 1)
-    assert (found.users, found.items, found.density) == (2, 2, 0.75)
+    assert (found.rows, found.rows_dropped, found.n_events, found.n_pairs, found.repeated_pairs) == (6, 2, 4, 3, 1)
+    assert (found.n_users, found.n_items, found.density) == (2, 2, 0.75)
     assert (found.first, found.last, found.span_days) == ("1970-01-01T00:00:00Z", "1970-01-04T00:00:00Z", 3.0)
     assert found.types == {"view": 3, "purchase": 1}
     assert found.values is not None
@@ -57,7 +57,7 @@ def test_counts(path: Path) -> None:
 
 def test_json_and_lines_say_the_same(path: Path) -> None:
     found = inspect_file(written(path, ordinary()))
-    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["users"] == 30
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["n_users"] == 30
     lines = found.lines()
     assert "30 users, 20 items, 180 events of 180 pairs; density 30.000%." in lines
     assert any(line.startswith("Times go from 2020-09-13T12:26:40Z to ") for line in lines)

@@ -42,7 +42,7 @@ class Inspection:
     Attributes:
         source, format: the file and what kind it is. rows, rows_dropped: in the file; unusable or exact repeats.
         columns: standard name to the name in the file. unused: columns that are not read.
-        users, items, events, pairs: how many there are. density: the share of all pairs that met.
+        n_users, n_items, n_events, n_pairs: how many there are. density: the share of all pairs that met.
         first, last: the span of time (ISO 8601), None without times. span_days: its length.
         types: kinds of events and how many of each. values: distribution of strengths, None where there are none.
         repeated_pairs: events of a pair beyond its first.
@@ -57,10 +57,10 @@ class Inspection:
     rows_dropped: int
     columns: dict[str, str]
     unused: tuple[str, ...]
-    users: int
-    items: int
-    events: int
-    pairs: int
+    n_users: int
+    n_items: int
+    n_events: int
+    n_pairs: int
     density: float
     first: str | None
     last: str | None
@@ -87,7 +87,7 @@ class Inspection:
         """Say it in plain English, a fact a line."""
         lines = [*self.notes, *self.cleaning]
         lines.append(
-            f"{self.users:,} users, {self.items:,} items, {self.events:,} events of {self.pairs:,} pairs; density {self.density:.3%}."
+            f"{self.n_users:,} users, {self.n_items:,} items, {self.n_events:,} events of {self.n_pairs:,} pairs; density {self.density:.3%}."
         )
         if self.first is not None and self.last is not None:
             lines.append(f"Times go from {self.first} to {self.last} ({self.span_days:,.1f} days).")
@@ -112,7 +112,7 @@ class Inspection:
         )
         if self.repeated_pairs:
             lines.append(
-                f"{self.repeated_pairs:,} events ({share(self.repeated_pairs, self.events)}) repeat a pair that was there before."
+                f"{self.repeated_pairs:,} events ({share(self.repeated_pairs, self.n_events)}) repeat a pair that was there before."
             )
         lines += [f"Odd: {text}" for text in self.odd]
         lines += [f"Split {risk.split}: {risk.text}" for risk in self.splits]
@@ -151,10 +151,10 @@ def inspect_file(
         rows_dropped=report.rows - cleaned.height,
         columns=report.columns,
         unused=report.unused,
-        users=dataset.n_users,
-        items=dataset.n_items,
-        events=dataset.n_events,
-        pairs=int(dataset.interactions.nnz),
+        n_users=dataset.n_users,
+        n_items=dataset.n_items,
+        n_events=dataset.n_events,
+        n_pairs=int(dataset.interactions.nnz),
         density=float(dataset.interactions.nnz / (dataset.n_users * dataset.n_items)),
         first=None if first is None else time_text(first),
         last=None if last is None else time_text(last),
