@@ -4,9 +4,7 @@ python tests/soak/kill_while_writing.py --rounds 100 --seed 0
 """
 
 import argparse
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -47,7 +45,7 @@ def main() -> None:
             process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(moments.uniform(0.5 * whole, 1.1 * whole))  # the writing is at the end
             outcomes["finished first" if process.poll() is not None else "killed"] += 1
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
             # Between the two renames of a replacement the name is free for a moment; what is there must be whole.
             if folder.exists():
