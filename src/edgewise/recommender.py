@@ -170,6 +170,8 @@ class Recommender(ABC):
     title: ClassVar[str]
     paper: ClassVar[str]
     needs: ClassVar[str] = "interactions"
+    is_baseline: ClassVar[bool] = False
+    """Whether this is one of the older, simpler methods that a graph model has to beat to be worth it."""
     Config: ClassVar[type[Settings]]
     STATE: ClassVar[tuple[str, ...]]
     SEARCH: ClassVar[Mapping[str, Choice]] = {}

@@ -132,6 +132,7 @@ def model(
     return ModelResult(
         name, title, paper, config(name), evaluation, intervals, fit_s, mb, curve(rng, name, ndcg),
         ["stopped at epoch 52: no better for 10 epochs"] if name == "lightgcn" else [],
+        is_baseline=name not in ("graph-filter", "lightgcn"),
     )  # fmt: skip
 
 
@@ -148,6 +149,7 @@ def failed_model() -> ModelResult:
         float("nan"),
         float("nan"),
         failure=reason,
+        is_baseline=True,
     )
 
 

@@ -155,13 +155,17 @@ def _contend(name: str, split: Split, plan: Plan, main_metric: str) -> tuple[Rec
         peak_rss_mb=max(fitting.peak_rss_mb, measuring.peak_rss_mb),
         curve=model.record.curve,
         notes=notes + model.record.notes,
+        is_baseline=model.is_baseline,
     )
 
 
 def _failed(name: str, plan: Plan, error: EdgewiseError) -> ModelResult:
     kind = model_class(name)
     nothing: dict[str, Any] = {"evaluation": None, "intervals": {}, "fit_s": 0.0, "peak_rss_mb": 0.0}
-    return ModelResult(name, kind.title, kind.paper, dict(plan.settings.get(name, {})), **nothing, failure=str(error))
+    settings = dict(plan.settings.get(name, {}))
+    return ModelResult(
+        name, kind.title, kind.paper, settings, **nothing, failure=str(error), is_baseline=kind.is_baseline
+    )
 
 
 def _evaluation(result: ModelResult) -> Evaluation:

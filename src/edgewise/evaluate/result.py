@@ -42,6 +42,7 @@ class ModelResult:
             evaluating, in MB of 10^6 bytes.
         curve: one entry an epoch, from the fit record. notes: choices made, one line each.
         failure: why it could not take part, for people; None where it did.
+        is_baseline: whether it is a simple method, which a graph model has to beat to be worth it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ModelResult:
     curve: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failure: str | None = None
+    is_baseline: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class ALS(Recommender):
         "Hu, Koren and Volinsky, “Collaborative Filtering for Implicit Feedback Datasets”, ICDM 2008; "
         "how strong as a baseline: Rendle et al., RecSys 2022 (arXiv:2110.14037)"
     )
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ALSConfig
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {

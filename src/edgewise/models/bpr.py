@@ -47,6 +47,7 @@ class BPR(Recommender):
         "Rendle, Freudenthaler, Gantner and Schmidt-Thieme, “BPR: Bayesian Personalized Ranking from Implicit Feedback”, "
         "UAI 2009 (arXiv:1205.2618)"
     )
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = BPRConfig
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {

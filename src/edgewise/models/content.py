@@ -45,6 +45,7 @@ class Content(Recommender):
         "Pazzani and Billsus, “Content-Based Recommendation Systems”, in The Adaptive Web, 2007, doi:10.1007/978-3-540-72079-9_10"
     )
     needs: ClassVar[str] = "interactions, item attributes"
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ContentConfig
     STATE: ClassVar[tuple[str, ...]] = ("vectors", "strengths", "encoder_json")
     scores_cold_items: ClassVar[bool] = True

@@ -45,6 +45,7 @@ class EASE(Recommender):
     title: ClassVar[str] = "EASE"
     paper: ClassVar[str] = "Steck, “Embarrassingly Shallow Autoencoders for Sparse Data”, WWW 2019 (arXiv:1905.03375)"
     needs: ClassVar[str] = "interactions, and memory for n_items^2 numbers"
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = EASEConfig
     STATE: ClassVar[tuple[str, ...]] = ("weights",)
     SEARCH: ClassVar[SearchSpace] = {"regularization": LogUniform(10.0, 5000.0)}

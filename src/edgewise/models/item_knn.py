@@ -49,6 +49,7 @@ class ItemKNN(Recommender):
         "Deshpande and Karypis, “Item-Based Top-N Recommendation Algorithms”, ACM TOIS 2004; "
         "asymmetric cosine: Aiolli, RecSys 2013"
     )
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ItemKNNConfig
     STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
     SEARCH: ClassVar[SearchSpace] = {

@@ -24,6 +24,7 @@ class Popularity(Recommender):
     paper: ClassVar[str] = (
         "Cremonesi, Koren and Turrin, “Performance of Recommender Algorithms on Top-N Recommendation Tasks”, RecSys 2010"
     )
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = PopularityConfig
     STATE: ClassVar[tuple[str, ...]] = ("counts",)
 

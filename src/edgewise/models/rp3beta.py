@@ -44,6 +44,7 @@ class RP3beta(Recommender):
         "Paudel, Christoffel, Newell and Bernstein, “Updatable, Accurate, Diverse, and Scalable Recommendations for "
         "Interactive Applications”, ACM TiiS 2017"
     )
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = RP3betaConfig
     STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
     SEARCH: ClassVar[SearchSpace] = {

@@ -47,6 +47,7 @@ class UserKNN(Recommender):
         "Herlocker, Konstan, Borchers and Riedl, “An Algorithmic Framework for Performing Collaborative Filtering”, SIGIR 1999; "
         "asymmetric cosine: Aiolli, RecSys 2013"
     )
+    is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = UserKNNConfig
     STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
     SEARCH: ClassVar[SearchSpace] = {

@@ -9,15 +9,6 @@ from edgewise.evaluate.result import Comparison, ModelResult, PairTest
 from edgewise.report.html import Both
 from edgewise.report.labels import shorten
 
-SIMPLE = frozenset(
-    {
-        "popularity", "content", "user-knn", "item-knn", "rp3beta", "ease", "als", "bpr",
-        "common-neighbours", "jaccard", "adamic-adar", "resource-allocation", "preferential-attachment", "pagerank",
-        "session-knn", "stan", "sequential-rules", "markov", "popular-in-session",
-    }
-)  # fmt: skip
-"""Registry names of methods older and simpler than graph networks; what a graph model has to beat to be worth it."""
-
 POWER = 0.8
 """How often a difference of the size `detectable` would have been found."""
 
@@ -81,7 +72,7 @@ class Findings:
     def baseline(self) -> ModelResult | None:
         """The best simple method other than the winner."""
         return next(
-            (m for m in self.ranked if m.name in SIMPLE and m is not self.winner and math.isfinite(self.main(m))), None
+            (m for m in self.ranked if m.is_baseline and m is not self.winner and math.isfinite(self.main(m))), None
         )
 
     @cached_property
@@ -110,11 +101,11 @@ class Findings:
     @cached_property
     def cast(self) -> list[ModelResult]:
         """The models that the story is about, without repeats: winner, best other kind, best baseline, popularity."""
-        challenger = next((m for m in self.ranked if m.name not in SIMPLE and m is not self.winner), None)
+        challenger = next((m for m in self.ranked if not m.is_baseline and m is not self.winner), None)
         wanted = [
             self.winner,
             self.baseline,
-            challenger if self.winner and self.winner.name in SIMPLE else None,
+            challenger if self.winner and self.winner.is_baseline else None,
             self.popularity,
         ]
         return [model for i, model in enumerate(wanted) if model is not None and model not in wanted[:i]]

@@ -4,7 +4,7 @@ import math
 
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
-from edgewise.report.findings import SIMPLE, Findings
+from edgewise.report.findings import Findings
 from edgewise.report.html import Both, Markup, tag
 from edgewise.report.labels import shorten
 from edgewise.report.layout import key_figures
@@ -37,12 +37,12 @@ def answer(findings: Findings) -> Both:
         "winner": findings.title(winner), "other": findings.title(rival), "data": data, "kind": _kind(findings),
         "lead": _lead(findings, winner, rival), "popularity": _over_popularity(findings, rival, tie=tie),
     }  # fmt: skip
-    if winner.name in SIMPLE and rival.name not in SIMPLE:
+    if winner.is_baseline and not rival.is_baseline:
         return say("headline.simple_tie" if tie else "headline.simple", **values)
     if tie:
         level = findings.popularity in findings.tied and findings.popularity is not rival
         return say("headline.tie_all" if level else "headline.tie", **values)
-    if rival.name not in SIMPLE or winner.name in SIMPLE:
+    if not rival.is_baseline or winner.is_baseline:
         return say("headline.second", **values)
     if findings.tied:
         names = list_names([findings.title(model) for model in [winner, *findings.tied]])
@@ -64,8 +64,8 @@ def opponent(findings: Findings) -> ModelResult | None:
     The best simple method; for a winner that is itself simple, the best of the others; failing both, the second.
     """
     rest = [model for model in findings.ranked if model is not findings.winner and math.isfinite(findings.main(model))]
-    simple_winner = findings.winner is not None and findings.winner.name in SIMPLE
-    other_kind = [model for model in rest if (model.name in SIMPLE) != simple_winner]
+    simple_winner = findings.winner is not None and findings.winner.is_baseline
+    other_kind = [model for model in rest if (model.is_baseline) != simple_winner]
     return next(iter(other_kind or rest), None)
 
 
@@ -90,7 +90,7 @@ def evidence(findings: Findings) -> list[Both]:
         others = [findings.title(model) for model in findings.tied if model is not rival]
         if others:
             said.append(say("evidence.tied", names=list_names(others), winner=findings.title(winner)))
-        if winner.name in SIMPLE and rival.name not in SIMPLE:
+        if winner.is_baseline and not rival.is_baseline:
             said.append(say("evidence.simple", winner=findings.title(winner), kind=_kind(findings)))
     if findings.failed:
         said.append(say("evidence.failed", n=len(findings.failed), all=len(findings.comparison.models)))

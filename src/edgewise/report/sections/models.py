@@ -5,7 +5,7 @@ import math
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
 from edgewise.report.charts import Scale, linear, mark, svg
-from edgewise.report.findings import SIMPLE, Findings
+from edgewise.report.findings import Findings
 from edgewise.report.html import Both, Markup, join, tag
 from edgewise.report.layout import Section, details, scrolling
 from edgewise.report.sections.headline import test_users
@@ -90,7 +90,7 @@ def _row(findings: Findings, model: ModelResult, scales: dict[str, Scale]) -> Ma
 
 def name_cell(findings: Findings, model: ModelResult, *, kind: bool = False) -> Markup:
     """Return a model's mark and title and, if asked for, whether it is a simple method."""
-    simple = tag("small", say("models.simple")) if kind and model.name in SIMPLE else None
+    simple = tag("small", say("models.simple")) if kind and model.is_baseline else None
     return tag(
         "span",
         key_mark(findings.role(model)),
