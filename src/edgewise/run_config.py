@@ -1,6 +1,6 @@
 """A run's configuration: one TOML file, a class for each section, `--set` on top, and what ran written down again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from edgewise.config import Settings, make, override, read_toml
 from edgewise.data import Dataset
 from edgewise.data.clean import CleanConfig
 from edgewise.data.columns import Columns
+from edgewise.data.features import FeatureConfig
 from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
+from edgewise.models.registry import model_class
 
 
 class DataConfig(Columns):
@@ -46,6 +48,7 @@ class RunConfig(Settings):
     data: DataConfig = DataConfig()
     clean: CleanConfig = CleanConfig()
     split: SplitConfig = SplitConfig()
+    features: FeatureConfig = FeatureConfig()
     model: dict[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateConfig = EvaluateConfig()
     tune: TuneConfig = TuneConfig()
@@ -77,8 +80,20 @@ class RunConfig(Settings):
 
     @property
     def model_settings(self) -> dict[str, Any]:
-        """The model's own settings, without its name."""
-        return {key: value for key, value in self.model.items() if key != "name"}
+        """The settings of the model that `[model] name` names, without the name."""
+        own = {key: value for key, value in self.model.items() if key != "name"}
+        return self.settings_of(str(self.model["name"]), own)
+
+    def settings_of(self, name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Put [features] under a model's own settings, where the model reads attributes.
+
+        Raises:
+            UnknownNameError: if there is no such model.
+        """
+        shared = self.features.model_dump(exclude_unset=True)
+        if not shared or "features" not in model_class(name).Config.model_fields:
+            return dict(own)
+        return {**own, "features": {**shared, **own.get("features", {})}}
 
     def to_toml(self) -> str:
         """Return the configuration as TOML that `read_config` takes back; settings without a value are left out."""

@@ -68,12 +68,11 @@ def compare(
     of_models, of_sections = _sorted_out(set_ or [], set(MODELS))
     sections = {"path": data, "format": format, "items": items, "users": users, "social": social}
     run = read_config(config, of_sections, data=sections, split={"how": split}, evaluate={"k": _cut_offs(k)})
+    names = [name.strip() for name in models.split(",") if name.strip()] if models is not None else chosen.contenders
     plan = Plan(
         task=chosen,
-        models=[name.strip() for name in models.split(",") if name.strip()]
-        if models is not None
-        else chosen.contenders,
-        settings=of_models,
+        models=names,
+        settings={name: run.settings_of(name, of_models.get(name, {})) for name in names if name in MODELS},
         k=run.evaluate.k,
         seed=seed,
         tuning=QuickTuning(run.tune.n_trials, run.tune.budget_s) if tune_quick else None,

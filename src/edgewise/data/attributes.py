@@ -1,5 +1,6 @@
 """Tables beside the log: attributes of users and items, and friendships."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -11,12 +12,15 @@ from edgewise.data.lists import LIST_FORMATS
 from edgewise.data.table import Table
 from edgewise.data.times import moments
 from edgewise.data.values import ids, numbers
-from edgewise.data.vocabulary import standard_attribute
+from edgewise.data.vocabulary import plain, standard_attribute
 from edgewise.data.wording import count
 from edgewise.errors import DataError
 
 _CODES = ("zip_code",)
 """Attributes that look like numbers, and are not."""
+
+_TITLES_OF_ANYTHING = ("name", "名称")
+"""In a log these may be names of people as well."""
 
 _INTEGERS = r"^(?:0|-?[1-9]\d{0,17})$"
 _DECIMALS = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"
@@ -77,6 +81,48 @@ def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -
             f"{table.path.name}: {count(frame.height - complete.height, 'row')} without an id, or the same as another, left out."
         )
     return Attributes(complete, names, (*table.notes, *told, *notes))
+
+
+def attributes_in_log(table: Table, unused: Sequence[str], events: pl.DataFrame) -> dict[str, Attributes]:
+    """Find what the spare columns of a log say of its items and users: a column that is the same in all rows of an id.
+
+    A title is always the item's, whatever it says elsewhere, and the first one counts. Other columns have to be the same
+    in every row of an item, else of a user, where rows are at least twice as many as ids: with a row an id all columns would.
+
+    Args:
+        table: the log.
+        unused: its columns that are no part of an event.
+        events: user_id and item_id of each of its rows.
+
+    Returns:
+        "item" and "user" to their tables, where there is something to say.
+    """
+    found: dict[str, list[tuple[str, str, pl.Series]]] = {"item": [], "user": []}
+    per_kind = {kind: events[f"{kind}_id"].n_unique() for kind in found}
+    for name in unused if table.named else ():
+        column = table.load([name]).to_series()
+        if column.n_unique() < 2 or column.dtype.is_nested():
+            continue
+        for kind, n_ids in per_kind.items():
+            standard = standard_attribute(name, kind)
+            if standard in (f"{kind}_id", *(taken for taken, _, _ in found[kind])):
+                continue
+            is_title = standard == "title" and plain(name) not in _TITLES_OF_ANYTHING
+            pairs = pl.DataFrame({"id": events[f"{kind}_id"], "attribute": column}).drop_nulls()
+            if is_title or (events.height >= 2 * n_ids and pairs.n_unique() == pairs["id"].n_unique()):
+                found[kind].append((standard, name, column))
+                break
+    return {kind: _first_of_each(kind, columns, events) for kind, columns in found.items() if columns}
+
+
+def _first_of_each(kind: str, columns: list[tuple[str, str, pl.Series]], events: pl.DataFrame) -> Attributes:
+    key = f"{kind}_id"
+    typed = [(column if standard in _CODES else _typed(column)).alias(standard) for standard, _, column in columns]
+    rows = pl.DataFrame([events[key], *typed]).filter(pl.col(key).is_not_null())
+    frame = rows.group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
+    names = {standard: name for standard, name, _ in columns}
+    said = ", ".join(repr(name) for name in names.values())
+    return Attributes(frame, names, (f"attributes of {kind}s were taken from the log itself: {said}.",))
 
 
 def friendships_of(table: Table) -> Attributes:

@@ -11,8 +11,9 @@ import polars as pl
 from edgewise.data.clean import DAY_MS, CleanConfig, clean_events
 from edgewise.data.columns import Columns
 from edgewise.data.dataset import Dataset
+from edgewise.data.events import sentence
 from edgewise.data.oddities import odd_things
-from edgewise.data.read import read_events, read_table
+from edgewise.data.read import read_log, read_table
 from edgewise.data.wording import count, share, time_text
 from edgewise.rng import make_rng
 
@@ -135,10 +136,12 @@ def inspect_file(
     Raises:
         DataError: if the log cannot be read, or has no usable row.
     """
-    events, report = read_events(path, format=format, columns=columns)
+    events, report, found = read_log(path, format=format, columns=columns)
     # Negative values stop a run unless somebody decides about them; here they are told as odd.
     cleaned, cleaning = clean_events(events, CleanConfig(negative="keep"))
-    table = None if items is None else read_table(items, "item", known_ids=cleaned["item_id"].unique())
+    table = found["item"].frame if "item" in found else None
+    if items is not None:
+        table = read_table(items, "item", known_ids=cleaned["item_id"].unique())
     dataset = Dataset.from_events(cleaned)
     times = dataset.events["timestamp"] if dataset.has_times else None
     first, last = (int(times[0]), int(times[-1])) if times is not None else (None, None)
@@ -170,7 +173,7 @@ def inspect_file(
         events_per_item=_spread(np.bincount(dataset.events["item_index"].to_numpy())),
         odd=odd_things(events, dataset, table),
         splits=_split_risks(dataset),
-        notes=report.lines(),
+        notes=(*report.lines(), *(sentence(note) for attributes in found.values() for note in attributes.notes)),
         cleaning=cleaning.lines(),
     )
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from edgewise.data.attributes import Attributes, attributes_of, friendships_of
+from edgewise.data.attributes import Attributes, attributes_in_log, attributes_of, friendships_of
 from edgewise.data.clean import CleanConfig, clean_events
 from edgewise.data.columns import Columns, as_columns
 from edgewise.data.dataset import Dataset
@@ -27,6 +28,7 @@ __all__ = [
     "dataset_from_frames",
     "read_dataset",
     "read_events",
+    "read_log",
     "read_social",
     "read_table",
 ]
@@ -54,8 +56,7 @@ def read_dataset(
     Raises:
         DataError: if something is missing, malformed, or cleaning leaves nothing; the text names the file, the row, and what to do.
     """
-    events, report = read_events(path, format=format, columns=columns)
-    return _build(events, report, items, users, social, clean)
+    return _build(*read_log(path, format=format, columns=columns), items, users, social, clean)
 
 
 def dataset_from_frames(
@@ -69,13 +70,22 @@ def dataset_from_frames(
 ) -> Dataset:
     """Take a Polars, pandas or Arrow frame of interactions, and frames or files of attributes; else as `read_dataset`."""
     with _naming("the frame"):
-        events, report = events_of(table_of_frame(frame), as_columns(columns))
-    return _build(events, report, items, users, social, clean)
+        events, report, found = _events_and_attributes(table_of_frame(frame), as_columns(columns))
+    return _build(events, report, found, items, users, social, clean)
 
 
 def read_events(
     path: Path | str, *, format: str | None = None, columns: Mapped = None
 ) -> tuple[pl.DataFrame, ReadReport]:
+    """Read the events of a log as `read_log` does, and nothing else."""
+    mapping = as_columns(columns)
+    with _opened_log(path, format, mapping) as table:
+        return events_of(table, mapping)
+
+
+def read_log(
+    path: Path | str, *, format: str | None = None, columns: Mapped = None
+) -> tuple[pl.DataFrame, ReadReport, dict[str, Attributes]]:
     """Read a log without cleaning it.
 
     Args:
@@ -84,16 +94,15 @@ def read_events(
         columns: standard name to name in the file, where the usual names do not fit; column_1 and so on name places.
 
     Returns:
-        Events with the names of `EVENT_COLUMNS`, a row for each of the file's; and how the file was understood.
+        Events with the names of `EVENT_COLUMNS`, a row for each of the file's; how the file was understood; and what its
+        other columns say of "item" and "user".
 
     Raises:
         DataError: if it cannot be read, or changes meanwhile.
     """
     mapping = as_columns(columns)
-    with _naming(path):
-        path = checked_path(path)
-        with unchanged(path):
-            return events_of(open_table(path, format, headerless=is_headerless(mapping)), mapping)
+    with _opened_log(path, format, mapping) as table:
+        return _events_and_attributes(table, mapping)
 
 
 def read_table(source: Any, kind: str, *, known_ids: pl.Series | None = None) -> pl.DataFrame:
@@ -131,13 +140,29 @@ def check_usable(dataset: Dataset) -> None:
         )
 
 
+def _events_and_attributes(table: Table, columns: Columns) -> tuple[pl.DataFrame, ReadReport, dict[str, Attributes]]:
+    """Read a log, and what its spare columns say of items and users."""
+    events, report = events_of(table, columns)
+    found = attributes_in_log(table, report.unused, events)
+    taken = {name for attributes in found.values() for name in attributes.names.values()}
+    unused = tuple(name for name in report.unused if name not in taken)
+    return events, replace(report, unused=unused), found
+
+
 def _build(
-    events: pl.DataFrame, report: ReadReport, items: Any, users: Any, social: Any, clean: CleanConfig | None
+    events: pl.DataFrame,
+    report: ReadReport,
+    found: dict[str, Attributes],
+    items: Any,
+    users: Any,
+    social: Any,
+    clean: CleanConfig | None,
 ) -> Dataset:
+    """Clean the events and put the data set together; a table given takes the place of what the log itself says."""
     with _naming(report.source):
         cleaned, cleaning = clean_events(events, clean)
     del events
-    tables: dict[str, Attributes] = {}
+    tables = dict(found)
     for kind, source in (("user", users), ("item", items)):
         if source is not None:
             tables[kind] = _attributes(source, kind, cleaned[f"{kind}_id"].unique())
@@ -172,6 +197,14 @@ def _attributes(source: Any, kind: str, known_ids: pl.Series | None) -> Attribut
 def _friendships(source: Any) -> Attributes:
     with _opened(source, "the table of friendships") as table:
         return friendships_of(table)
+
+
+@contextmanager
+def _opened_log(path: Path | str, format: str | None, columns: Columns) -> Iterator[Table]:
+    with _naming(path):
+        path = checked_path(path)
+        with unchanged(path):
+            yield open_table(path, format, headerless=is_headerless(columns))
 
 
 @contextmanager

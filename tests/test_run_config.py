@@ -1,0 +1,33 @@
+"""One configuration for a run: sections, and what they mean for the models."""
+
+from pathlib import Path
+
+import pytest
+
+from edgewise.errors import ConfigError
+from edgewise.run_config import read_config
+
+SHARED = ["features.text=hashed", "features.max_categories=7"]
+
+
+def test_features_reach_the_models_that_read_attributes_and_no_other() -> None:
+    run = read_config(None, SHARED)
+    assert run.settings_of("content", {})["features"] == {"text": "hashed", "max_categories": 7}
+    assert run.settings_of("lightgcn", {"epochs": 3}) == {"epochs": 3}
+
+
+def test_a_models_own_features_come_first() -> None:
+    run = read_config(None, SHARED, model={"name": "content", "features": {"text": "tf-idf"}})
+    assert run.model_settings["features"] == {"text": "tf-idf", "max_categories": 7}
+
+
+def test_what_ran_can_be_run_again(tmp_path: Path) -> None:
+    run = read_config(None, SHARED, model={"name": "content"})
+    path = tmp_path / "run.toml"
+    path.write_text(run.to_toml())
+    assert read_config(str(path), None).model_settings["features"]["text"] == "hashed"
+
+
+def test_an_unknown_kind_of_column_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"features.*year"):
+        read_config(None, ["features.kinds={year = 'number'}"])
