@@ -33,6 +33,41 @@ def test_a_clean_log_is_left_as_it_is() -> None:
     assert report.lines() == ("Cleaning kept all 3 rows.",)
 
 
+def test_an_event_that_undoes_takes_back_the_latest_of_its_kind_before_it() -> None:
+    rows = [
+        ("a", 1, "like", NOW - 5),
+        ("a", 1, "unlike", NOW - 4),
+        ("a", 1, "like", NOW - 3),  # liked again: stays
+        ("a", 2, "like", NOW),  # later in time than its undoing, though above it: stays
+        ("a", 2, "unlike", NOW - 9),
+        ("b", 1, "purchase", NOW - 3),  # bought twice, one brought back: the first stays
+        ("b", 1, "purchase", NOW - 2),
+        ("b", 1, "refund", NOW - 1),
+        ("b", 1, "like", NOW - 2),  # another kind
+        ("b", 2, "unlike", NOW),  # nothing to take back
+    ]
+    events = log(rows, "type", "timestamp")
+    left, report = cleaned(events)
+    assert left.rows() == [rows[2], rows[3], rows[5], rows[8]]
+    assert report.lines()[1].startswith(
+        "Dropped 6 of 10 rows (60.0 %) taken back by a later event, or that take one back"
+    )
+    assert "[clean] undo = 'apply'" in report.lines()[1]
+    assert cleaned(events, undo="keep")[0].equals(events)
+
+
+def test_without_times_undoing_goes_by_the_order_of_rows() -> None:
+    left, _ = cleaned(log([("a", 1, "unfollow"), ("a", 1, "follow"), ("a", 2, "follow"), ("a", 2, "unfollow")], "type"))
+    assert left.rows() == [("a", 1, "follow")]
+
+
+def test_a_refund_may_have_a_negative_value() -> None:
+    left, _ = cleaned(
+        log([("a", 1, "purchase", 9.0), ("a", 1, "refund", -9.0), ("a", 2, "purchase", 1.0)], "type", "value")
+    )
+    assert left["item_id"].to_list() == [2]
+
+
 def test_every_row_is_accounted_for_in_the_report() -> None:
     events = log(
         [
@@ -258,5 +293,5 @@ def test_negative_values_can_be_dropped_or_meant() -> None:
 
 
 def test_unknown_settings_are_named() -> None:
-    with pytest.raises(ConfigError, match="unknown setting 'dedupe'; there are missing, types"):
+    with pytest.raises(ConfigError, match="unknown setting 'dedupe'; there are missing, undo, types"):
         make(CleanConfig, {"dedupe": True}, where="[clean]")

@@ -15,6 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from edgewise.config import Settings
 from edgewise.data.dataset import DEFAULT_TYPE
 from edgewise.data.ids import IdMap, as_id_series, encode
+from edgewise.data.vocabulary import UNDOES
 from edgewise.data.wording import count, share, time_text
 from edgewise.errors import DataError
 from edgewise.types import Bools, Index
@@ -30,6 +31,7 @@ class CleanConfig(Settings):
     """Settings of the section [clean]."""
 
     missing: Literal["drop", "raise"] = "drop"  # rows without a user id or an item id
+    undo: Literal["apply", "keep"] = "apply"  # an unlike takes back the like before it, a refund the purchase, …
     types: tuple[str, ...] | None = None  # the kinds of events to keep; all by default
     missing_time: Literal["drop", "raise"] = "drop"  # rows without a time in a log that has times
     impossible_times: Literal["drop", "raise", "keep"] = "drop"  # before 1970, or later than a day from now
@@ -216,12 +218,9 @@ def _usable_rows(work: _Work, now: int) -> None:
     """Rows that name a user, an item, a wanted type and a possible time."""
     blank = [pl.col(name).is_null() | _blank(work.frame[name].dtype, name) for name in ("user_id", "item_id")]
     work.apply("missing", blank[0] | blank[1], "without a user id or an item id")
-    if work.has("type"):
-        if work.frame["type"].null_count():
-            work.frame = work.frame.with_columns(pl.col("type").cast(pl.String))
-            work.fill("type", "type", DEFAULT_TYPE, "without a type", f"events without a type become '{DEFAULT_TYPE}'")
-        if work.config.types is not None:
-            _wanted_types(work, work.config.types)
+    if work.has("type") and work.frame["type"].null_count():
+        work.frame = work.frame.with_columns(pl.col("type").cast(pl.String))
+        work.fill("type", "type", DEFAULT_TYPE, "without a type", f"events without a type become '{DEFAULT_TYPE}'")
     if work.has("timestamp"):
         work.apply("missing_time", pl.col("timestamp").is_null(), "without a time")
         if work.config.impossible_times != "keep":
@@ -231,6 +230,43 @@ def _usable_rows(work: _Work, now: int) -> None:
                 "set [clean] impossible_times = 'keep'."
             )
             work.apply("impossible_times", ~possible, "from before 1970 or from the future", hint=hint)
+    if work.has("type"):
+        if work.config.undo == "apply":
+            _undo(work)
+        if work.config.types is not None:
+            _wanted_types(work, work.config.types)
+
+
+def _undo(work: _Work) -> None:
+    """Events that take back an earlier one go, and with each the latest event of its kind that is still there.
+
+    Earlier in time, and in the table where times are equal or absent; one that finds nothing to take back goes too.
+    """
+    kind = pl.col("type").cast(pl.String)
+    undone = kind.replace_strict(UNDOES, default=None, return_dtype=pl.String)
+    of_pair = ["user_id", "item_id", "undone"]
+    rows = work.frame.select(
+        "user_id", "item_id", undone.fill_null(kind).alias("undone"), undone.is_not_null().alias("undo")
+    )
+    if not rows["undo"].any():
+        return
+    order = [name for name in ("timestamp",) if work.has(name)]
+    rows = rows.with_columns(work.frame[name] for name in order).with_row_index("position")
+    rows = rows.filter(pl.col("undo").any().over(of_pair)).sort(*of_pair, *order, "position")
+    new = rows.select(pl.struct(of_pair).rle_id()).to_series()
+    gone = np.zeros(work.frame.height, dtype=np.bool_)
+    still_there: list[int] = []
+    group = -1
+    for position, undoes, pair in zip(rows["position"], rows["undo"], new, strict=True):
+        if pair != group:
+            still_there, group = [], pair
+        if not undoes:
+            still_there.append(position)
+            continue
+        gone[position] = True
+        if still_there:
+            gone[still_there.pop()] = True
+    work.apply("undo", pl.Series(gone), "taken back by a later event, or that take one back")
 
 
 def _wanted_types(work: _Work, types: tuple[str, ...]) -> None:

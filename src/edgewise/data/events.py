@@ -11,7 +11,7 @@ from edgewise.data.dataset import EVENT_COLUMNS
 from edgewise.data.table import Table
 from edgewise.data.times import Moments, TimeUnit, looks_like_moments, moments
 from edgewise.data.values import durations, ids, is_yes_no, numbers, refusal, unit_in_header, yes_no
-from edgewise.data.vocabulary import EVENT_NAMES, STRENGTH_NAMES, UNDOES, rank_of, standard_type
+from edgewise.data.vocabulary import EVENT_NAMES, STRENGTH_NAMES, rank_of, standard_type
 from edgewise.data.wording import count
 from edgewise.errors import DataError
 
@@ -170,7 +170,7 @@ def _kind(cells: Sequence[str]) -> str:
 
 
 def _types(column: pl.Series, notes: list[str]) -> pl.Series:
-    """Give kinds of events their built-in names; tell if some take back earlier ones."""
+    """Give kinds of events their built-in names."""
     text = column.cast(pl.String)
     given = text.drop_nulls().unique().to_list()
     standard = {name: standard_type(name) or None for name in given}
@@ -182,10 +182,6 @@ def _types(column: pl.Series, notes: list[str]) -> pl.Series:
     ]
     if renamed:
         notes.append(f"kinds of events: {', '.join(renamed[:12])}{' …' if len(renamed) > 12 else ''}.")
-    if undoing := [kind for kind in kinds if kind in UNDOES]:
-        notes.append(
-            f"kinds that take back earlier events ({', '.join(undoing)}) are kept as kinds of their own; [clean] types names those to keep."
-        )
     return text.replace_strict(list(standard), list(standard.values()), default=None, return_dtype=pl.Enum(kinds))
 
 
