@@ -2,8 +2,11 @@
 
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import zstandard
 
@@ -138,3 +141,17 @@ def test_a_file_that_changes_while_it_is_read_is_refused(path: Path) -> None:
         os.utime(path, ns=(1, 1))
     with unchanged(path):
         path.read_bytes()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_before_memory_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(pack(b"0" * (600 << 20)))
+    assert path.stat().st_size < 1 << 20
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100e6))
+    with pytest.raises(
+        DataError, match=r"does not fit into memory: its (gzip|zstd) data unpack to more than 0\.\d GB, and 0\.1 GB"
+    ):
+        read_text(path)

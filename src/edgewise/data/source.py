@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import zstandard
 
 from edgewise.errors import DataError
 
 _CHUNK = 1 << 24
+_PACKED_CHUNK = 1 << 14
+"""Packed bytes unpacked at once where the result cannot be bounded: it may be ten thousand times as long."""
+
+_LOOK_EVERY = 1 << 28
+"""Look at the free memory after so many unpacked bytes."""
 _HEAD = 1 << 16
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -257,34 +263,67 @@ def _is_chinese(data: bytes) -> bool:
 
 def _gunzip(path: Path, data: bytes) -> bytes:
     """Unpack all members of a gzip file."""
-    parts = []
+    unpacked = _Unpacked(path, "gzip")
     while data:
         unpacker = zlib.decompressobj(wbits=31)
+        is_padding = unpacked.size > 0 and not data.startswith(_GZIP)  # after the last member, as `gzip` itself allows
         try:
-            parts.append(unpacker.decompress(data))
+            while data and not unpacker.eof:
+                unpacked.add(unpacker.decompress(data, _CHUNK))
+                data = unpacker.unconsumed_tail
+            unpacked.add(unpacker.flush())
         except zlib.error as error:
-            if parts and not data.startswith(_GZIP):
-                break  # padding after the last member, as `gzip` itself allows
+            if is_padding:
+                break
             raise _damaged(path, "gzip", str(error)) from None
         if not unpacker.eof:
-            raise _cut_short(path, "gzip", sum(map(len, parts)))
+            raise _cut_short(path, "gzip", unpacked.size)
         data = unpacker.unused_data.lstrip(b"\0")
-    return b"".join(parts)
+    return unpacked.joined()
 
 
 def _unzstd(path: Path, data: bytes) -> bytes:
     """Unpack all frames of a zstd file."""
-    parts = []
+    unpacked = _Unpacked(path, "zstd")
     while data:
         unpacker = zstandard.ZstdDecompressor().decompressobj()
+        done = 0
         try:
-            parts.append(unpacker.decompress(data))
+            while done < len(data) and not unpacker.eof:
+                unpacked.add(unpacker.decompress(data[done : done + _PACKED_CHUNK]))
+                done += _PACKED_CHUNK
         except zstandard.ZstdError as error:
             raise _damaged(path, "zstd", str(error)) from None
         if not unpacker.eof:
-            raise _cut_short(path, "zstd", sum(map(len, parts)))
-        data = unpacker.unused_data
-    return b"".join(parts)
+            raise _cut_short(path, "zstd", unpacked.size)
+        data = unpacker.unused_data + data[done:]
+    return unpacked.joined()
+
+
+class _Unpacked:
+    """Unpacked pieces; stops before a small file that unpacks to a huge one takes all memory."""
+
+    def __init__(self, path: Path, packing: str) -> None:
+        self.size = 0
+        self._path = path
+        self._packing = packing
+        self._parts: list[bytes] = []
+        self._looked_at = 0
+
+    def add(self, part: bytes) -> None:
+        self._parts.append(part)
+        self.size += len(part)
+        if self.size - self._looked_at < _LOOK_EVERY:
+            return
+        self._looked_at, free = self.size, psutil.virtual_memory().available
+        if self.size > free:  # joining the pieces takes as much again
+            raise DataError(
+                f"{self._path} does not fit into memory: its {self._packing} data unpack to more than {self.size / 1e9:.1f} GB, "
+                f"and {free / 1e9:.1f} GB are free. Read a part of it, or Parquet, of which only the columns needed are loaded."
+            )
+
+    def joined(self) -> bytes:
+        return b"".join(self._parts)
 
 
 def _cut_short(path: Path, packing: str, n_bytes: int) -> DataError:
