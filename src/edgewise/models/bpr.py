@@ -21,8 +21,7 @@ from edgewise.types import Floats, Index
 class BPRConfig(Settings):
     """Settings of `bpr`.
 
-    Defaults by NDCG@20 on 3,000 validation users (a tenth of each user's training pairs) of Gowalla, MovieLens 1M and
-    CiteULike: .083 / .162 / .095; without the correction .042 / .101 / .101.
+    Defaults by NDCG@20 on validation parts of Gowalla, MovieLens 1M and CiteULike (benchmarks/settings.py).
     """
 
     embedding_dim: PositiveInt = 64

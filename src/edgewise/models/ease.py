@@ -26,8 +26,8 @@ _TILE = 1024
 class EASEConfig(Settings):
     """Settings of `ease`.
 
-    Larger penalties suit dense data and smaller ones sparse: validation NDCG@20 (a tenth of each user's training pairs) with
-    30 / 100 / 200 / 500 / 1000 is -- / .189 / .197 / .204 / .205 on MovieLens 1M and .177 / .170 / .160 / .144 / -- on CiteULike.
+    Larger penalties suit dense data and smaller ones sparse; the default lies between what is best for MovieLens 1M and for
+    CiteULike on validation parts (benchmarks/settings.py).
     """
 
     regularization: PositiveFloat = 200.0

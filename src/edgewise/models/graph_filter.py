@@ -22,7 +22,7 @@ from edgewise.types import Floats, Index
 
 
 class GraphFilterConfig(Settings):
-    """Settings of `graph-filter`; exponents, factors and ridge by validation on Gowalla, MovieLens 1M and CiteULike."""
+    """Settings of `graph-filter`; exponents, factors and ridge by validation (benchmarks/settings.py)."""
 
     n_factors: PositiveInt = 256  # how much of the spectrum is filtered exactly; the rest is filtered along a line
     ridge_share: float = Field(

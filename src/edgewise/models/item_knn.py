@@ -21,9 +21,8 @@ from edgewise.types import Floats, Index
 class ItemKNNConfig(Settings):
     """Settings of `item-knn`.
 
-    The defaults are a compromise between Gowalla, MovieLens 1M and CiteULike: NDCG@20 on 3,000 validation users (a tenth of
-    each user's training pairs) .125 / .183 / .177, where the best of 80 settings for each alone has .129 / .188 / .179 and the
-    plain cosine, all users counting alike, .103 / .175 / .138.
+    The defaults are a compromise between Gowalla, MovieLens 1M and CiteULike, by NDCG@20 on validation parts
+    (benchmarks/settings.py).
     """
 
     similarity: Similarity = "cosine"
@@ -39,8 +38,8 @@ class ItemKNNConfig(Settings):
 class ItemKNN(Recommender):
     """Score a candidate by its likeness to each item of the history: score(u, j) = sum over i met by u of s(j, i).
 
-    s(j, i) is kept for the `n_neighbours` items i most like each candidate j and zero for the rest. Keeping the nearest of each
-    candidate, not of each history item, gained 8 % of NDCG@20 on Gowalla and 27 % on MovieLens 1M (validation, plain cosine).
+    s(j, i) is kept for the `n_neighbours` items i most like each candidate j and zero for the rest. Those nearest to each
+    candidate are kept, not to each history item, which ranks worse.
     """
 
     name: ClassVar[str] = "item-knn"

@@ -20,8 +20,7 @@ from edgewise.types import Floats, Index
 class RP3betaConfig(Settings):
     """Settings of `rp3beta`.
 
-    Defaults by NDCG@20 on 3,000 validation users (a tenth of each user's training pairs) of Gowalla, MovieLens 1M and
-    CiteULike: .126 / .172 / .176, the best of 65 settings for each alone .129 / .189 / .180.
+    Defaults by NDCG@20 on validation parts of Gowalla, MovieLens 1M and CiteULike (benchmarks/settings.py).
     """
 
     alpha: NonNegativeFloat = 0.6  # power of each step's probability
