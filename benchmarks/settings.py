@@ -44,9 +44,9 @@ def main() -> None:
         [f"{key}={value}" for key, value in zip(keys, chosen, strict=True)] for chosen in itertools.product(*values)
     ]
     for log in arguments.log:
-        name, _, format = log.partition("=")
+        name, _, layout = log.partition("=")
         path = Path(name)
-        train, held_out = validation(path, format or None, arguments.seed)
+        train, held_out = validation(path, layout or None, arguments.seed)
         print(f"\n{path.parent.name}/{path.name}: {train.n_users:,} users, {train.n_items:,} items")
         for assignments in [[], *grid] if keys else [[]]:
             settings = override({}, assignments, default_section="model").get("model", {})
