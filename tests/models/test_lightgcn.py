@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from edgewise.data import Dataset
 from edgewise.errors import ConfigError, TrainingError
-from edgewise.models.lightgcn import LightGCN, LightGCNConfig
+from edgewise.models.lightgcn import LightGCN, LightGCNConfig, _l2_weights
 from edgewise.rng import make_rng
 from edgewise.testing.planted import planted_tastes
 from edgewise.train.batches import batches_of_users
@@ -51,7 +51,8 @@ def test_two_steps_equal_the_same_steps_written_out() -> None:
     operator = (np.eye(12) + a + a @ a) / 3
     counts = dense.sum(axis=0)
     q = counts**0.5 / (counts**0.5).sum()
-    decay = 0.1 * adjacency.sum(axis=1, keepdims=True) / dense.sum()
+    shares = [degrees**0.5 / (degrees**0.5).sum() for degrees in (dense.sum(axis=1), counts)]
+    decay = 0.1 * np.concatenate(shares)[:, None]  # by the root of the degree; users and items each 0.1 in sum
 
     x = 0.1 * make_rng(0, "start").standard_normal((12, 3), dtype=np.float32).astype(np.float64)
     m, v = np.zeros_like(x), np.zeros_like(x)
@@ -65,6 +66,14 @@ def test_two_steps_equal_the_same_steps_written_out() -> None:
         x = x - rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
 
     np.testing.assert_allclose(np.vstack([model.users, model.items]), operator @ x, atol=2e-5)
+
+
+def test_an_exponent_of_one_is_the_papers_penalty() -> None:
+    interactions = _interactions()
+    sampler = ItemSampler(np.bincount(interactions.indices), 0.0)
+    weights = _l2_weights(interactions, LightGCNConfig(l2=0.1, l2_exponent=1.0), sampler)
+    degrees = np.concatenate([np.diff(interactions.indptr), np.bincount(interactions.indices)])
+    np.testing.assert_allclose(weights, 0.1 * degrees / interactions.nnz, rtol=1e-6)
 
 
 def test_who_met_nothing_gets_nothing() -> None:

@@ -55,3 +55,12 @@ def test_power_zero_is_uniform_over_what_was_met() -> None:
 def test_a_negative_power_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"power of popularity is -1; expected a number >= 0"):
         ItemSampler(np.array([1]), -1)
+
+
+def test_shared_negatives_are_all_items_once_where_there_are_no_more() -> None:
+    sampler = ItemSampler(np.array([3, 0, 1, 2]), 0.5)
+    items, log_expected = sampler.draw_shared(3, np.random.default_rng(0))
+    assert items.tolist() == [0, 2, 3]  # nobody met item 1
+    assert log_expected.tolist() == [0, 0, 0]
+    drawn, expected = sampler.draw_shared(2, np.random.default_rng(0))
+    np.testing.assert_allclose(expected, np.log(2 * sampler.probability[drawn]), rtol=1e-6)

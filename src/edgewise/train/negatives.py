@@ -35,6 +35,18 @@ class ItemSampler:
         drawn: Index = np.searchsorted(self._cumulative, rng.random(n_draws) * self._cumulative[-1], side="right")
         return drawn
 
+    def draw_shared(self, n_draws: int, rng: np.random.Generator) -> tuple[Index, Floats]:
+        """Draw items that many users share; where there are no more than `n_draws`, take each once instead.
+
+        Returns:
+            Item positions int64 [n], and the logarithm of how often each is expected among them: float32 [n].
+        """
+        there = np.flatnonzero(self.probability)
+        if there.size <= n_draws:
+            return there, np.zeros(there.size, dtype=np.float32)
+        drawn = self.draw(n_draws, rng)
+        return drawn, self.log_expected(drawn)
+
     def log_expected(self, items: Index) -> Floats:
         """Return the logarithm of how often each of these items is expected among as many draws: float32 [n]."""
         expected: Floats = np.log(items.size * self.probability[items]).astype(np.float32)
