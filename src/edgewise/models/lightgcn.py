@@ -29,6 +29,9 @@ from edgewise.types import Doubles, Floats, Index
 _STEPS_PER_EPOCH = 16
 """Unless a batch size is given. A step passes over the whole graph whatever its batch, so few and large steps are cheap."""
 
+_N_NEGATIVES = (1024, 8192)
+"""A fifth of the items, within these bounds: more gain little and cost as much as they are more."""
+
 _NONE = np.empty(0, dtype=np.float32)
 
 _K = 20
@@ -63,9 +66,7 @@ class LightGCNConfig(Settings):
     epochs: PositiveInt = 80
     batch_size: PositiveInt | None = None  # interactions; None: a sixteenth of all
     learning_rate: PositiveFloat = 0.03  # at the start; it falls to zero
-    n_negatives: PositiveInt = (
-        8192  # sampled softmax: shared by a batch, all items if there are fewer; bpr takes one a pair
-    )
+    n_negatives: PositiveInt | None = None  # sampled softmax: shared by a batch; None: by the number of items
     negative_power: NonNegativeFloat | None = None  # drawn by popularity to this power; None: by the loss
     valid_share: float = Field(default=0.0, ge=0, le=0.5)  # held out to find the best epoch, hence lost to training
     patience: PositiveInt = 3  # stop after so many looks at the held-out share without a new best
@@ -106,6 +107,7 @@ class LightGCN(Recommender):
         power = _NEGATIVE_POWER[config.loss] if config.negative_power is None else config.negative_power
         sampler = ItemSampler(np.bincount(interactions.indices, minlength=n_items), power)
         batch_size = config.batch_size or max(1, interactions.nnz // _STEPS_PER_EPOCH)
+        n_negatives = config.n_negatives or int(np.clip(n_items // 5, *_N_NEGATIVES))
         l2_weights = torch.from_numpy(_l2_weights(interactions, config, sampler))
 
         def batches(epoch: int) -> Iterator[tuple[Batch, Index, Floats]]:
@@ -115,7 +117,7 @@ class LightGCN(Recommender):
                     yield batch, sampler.draw(len(batch), rng), _NONE
             else:
                 for batch in batches_of_users(interactions, batch_size, rng):
-                    yield batch, *sampler.draw_shared(config.n_negatives, rng)
+                    yield batch, *sampler.draw_shared(n_negatives, rng)
 
         def loss(drawn: tuple[Batch, Index, Floats]) -> Tensor:
             batch, negatives, log_expected = drawn
