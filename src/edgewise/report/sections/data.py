@@ -14,6 +14,7 @@ from edgewise.report.findings import Findings
 from edgewise.report.html import Both, Child, Markup, join, tag
 from edgewise.report.layout import NARROW, Section, figure, key_figures, responsive
 from edgewise.report.texts import known, say
+from edgewise.report.told import told
 from edgewise.types import Doubles, Index
 
 MAX_BARS = 160
@@ -226,7 +227,7 @@ def _how_split(findings: Findings) -> Markup:
     data = findings.comparison.data
     split = str(data.get("split") or figures.DASH)
     words = say(f"split.{split}") if known(f"split.{split}") else say("split.other", split=split)
-    notes = [tag("li", findings.label(str(note))) for note in data.get("split_notes") or []]
+    notes = [tag("li", told(str(note))) for note in data.get("split_notes") or []]
     return tag(
         "div", tag("h3", say("data.how_split")), tag("p", words), tag("ul", notes, class_="notes") if notes else None
     )
@@ -234,7 +235,7 @@ def _how_split(findings: Findings) -> Markup:
 
 def _report(findings: Findings, kind: str) -> Markup:
     """List the lines of the cleaning or the leakage report; say so where there are none."""
-    lines = [findings.label(str(line)) for line in findings.comparison.data.get(kind) or []]
+    lines = [told(str(line)) for line in findings.comparison.data.get(kind) or []]
     symbol = tag("span", "!" if kind == "leakage" else "·", class_="bullet", aria_hidden="true")
     if lines:
         body = tag("ul", [tag("li", symbol, tag("span", line)) for line in lines], class_=kind)
