@@ -60,7 +60,7 @@ def main() -> None:
             runs[name] = lambda name=name: call(sys.executable, HERE / "gowalla.py", name, *split)
         runs["evaluate"] = lambda: call(sys.executable, HERE / "evaluate_gowalla.py", arguments.gowalla)
         runs["recbole"] = lambda: call(
-            peer("recbole", RECBOLE), HERE / "peers" / "recbole_lightgcn.py", split[1], split[3], "--epochs", 2
+            peer("recbole", RECBOLE), HERE / "peers" / "recbole_lightgcn.py", split[1], split[3], "--epochs", 1
         )
     else:
         print("no --gowalla FOLDER (make bench GOWALLA=FOLDER): only what needs no data set is run")

@@ -82,8 +82,10 @@ _LINES: tuple[tuple[str, str], ...] = (
         "共 {1} 折中的第 {0} 折（从 0 起）：{3} 对中有 {2} 对进入{4}。",
     ),
     (
-        r"In (\w+), ([\d,]+) of ([\d,]+) users? and ([\d,]+) of ([\d,]+) items have no training event; "
-        r"([\d,]+) of ([\d,]+) events \((.+?)\) are of a user and an item that have\.",
+        (
+            r"In (\w+), ([\d,]+) of ([\d,]+) users? and ([\d,]+) of ([\d,]+) items have no training event; "
+            r"([\d,]+) of ([\d,]+) events \((.+?)\) are of a user and an item that have\."
+        ),
         "{0}中，{2} 位用户里有 {1} 位、{4} 个物品里有 {3} 个没有训练行为；{6} 条行为里有 {5} 条（{7}）的用户和物品都在训练集中出现过。",
     ),
     (
@@ -93,12 +95,14 @@ _LINES: tuple[tuple[str, str], ...] = (
     (r"Split (\S+): the training part\.", "划分 {0}：训练部分。"),
     (
         r"([\d,]+) of ([\d,]+) test pairs \((.+?)\) are in the training data too, such as (.+)\. Leave them out of one side: .+",
-        "{1} 个测试组合中有 {0} 个（{2}）也在训练数据中。请从一侧去掉：模型见过的，就不需要去找。",
+        "{1} 个测试组合中有 {0} 个（{2}）也在训练数据中，例如{3}。请从一侧去掉：模型见过的，就不需要去找。",
     ),
     (
         r"([\d,]+) of ([\d,]+) training events \((.+?)\) are later than the first test event \((\S+)\); ([\d,]+) of ([\d,]+) test users .+",
-        "{1} 条训练行为中有 {0} 条（{2}）晚于第一条测试行为（{3}）；{5} 位测试用户中有 {4} 位在自己的第一条测试行为之后还有训练行为。"
-        "实际使用时无人知道未来，按时间划分才能看出届时的效果。",
+        (
+            "{1} 条训练行为中有 {0} 条（{2}）晚于第一条测试行为（{3}）；{5} 位测试用户中有 {4} 位在自己的第一条测试行为之后还有训练行为。"
+            "实际使用时无人知道未来，按时间划分才能看出届时的效果。"
+        ),
     ),
     (
         r"the features by (.+?) were fitted on other data .+",
@@ -124,7 +128,9 @@ def told(line: str) -> Both:
     if step := re.fullmatch(_STEP, line):
         done, number, of, part, found, setting, first = step.groups()
         rows = _said(found, _ROWS) or found
-        chinese: str | None = f"{_WORDS[done]} {rows}：{of} 行中的 {number} 行（{_plain(part)}，[clean] {setting}）。首例：{first}。"
+        chinese: str | None = (
+            f"{_WORDS[done]} {rows}：{of} 行中的 {number} 行（{_plain(part)}，[clean] {setting}）。首例：{first}。"
+        )
     else:
         chinese = _said(line, _LINES)
     return Both(line, chinese or line)
@@ -138,4 +144,5 @@ def _said(text: str, table: tuple[tuple[str, str], ...]) -> str | None:
 
 
 def _plain(text: str) -> str:
+    text = re.sub(r"user (\S+) with item ([^\s,]+)", r"用户 \1 与物品 \2", text)
     return text.replace("below ", "低于 ").replace("above ", "高于 ").replace(" from ", " 取自 ")
