@@ -31,7 +31,9 @@ def _log(*, types: bool = False, holes: bool = False) -> pl.DataFrame:
 
 
 def _lines() -> Iterator[str]:
-    yield from Dataset.from_frame(_log(types=True)).history
+    yield from Dataset.from_frame(_log(types=True).with_columns(event=pl.col("event").str.to_titlecase())).history
+    days = pl.from_epoch("timestamp", time_unit="s").dt.strftime("%Y-%m-%d %H:%M:%S")
+    yield from Dataset.from_frame(_log().with_columns(timestamp=days)).history
     strict: dict[str, Any] = {"min_value": 2.0, "max_value": 4.0, "max_events_per_day": 20, "repeated_pairs": "last"}
     core = {"min_user_interactions": 5, "min_item_interactions": 9}
     for settings in (strict, {**core, "min_value": 2.0}, {"max_events_per_minute": 7}, {"missing_value": "fill"}):

@@ -52,6 +52,8 @@ _LINES: tuple[tuple[str, str], ...] = (
         "读取 {0}（{1}），共 {2} 行，各列：{3}。未使用：{4}。",
     ),
     (r"(\S+): numbers of this size count (\w+)\.", "{0}：这一量级的数字以{1}计。"),
+    (r"(\S+): times without a zone were taken as UTC\.", "{0}：没有时区的时间按 UTC 处理。"),
+    (r"Kinds of events: (.+)\.", "行为类型：{0}。"),
     (r"Attributes of (user|item)s were taken from the log itself: (.+)\.", "{0}的属性取自日志本身：{1}。"),
     (r"Cleaning kept all ([\d,]+) rows\.", "清洗保留了全部 {0} 行。"),
     (r"Cleaning kept ([\d,]+) of ([\d,]+) rows \((.+?)\)\.", "清洗从 {1} 行中保留了 {0} 行（{2}）。"),
@@ -145,4 +147,6 @@ def _said(text: str, table: tuple[tuple[str, str], ...]) -> str | None:
 
 def _plain(text: str) -> str:
     text = re.sub(r"user (\S+) with item ([^\s,]+)", r"用户 \1 与物品 \2", text)
-    return text.replace("below ", "低于 ").replace("above ", "高于 ").replace(" from ", " 取自 ")
+    return (
+        text.replace("below ", "低于 ").replace("above ", "高于 ").replace(" from ", " 取自 ").replace("' is ", "' 即 ")
+    )
