@@ -8,13 +8,20 @@ import torch
 
 from edgewise.errors import TrainingError
 from edgewise.train.loop import Watch, train
+from edgewise.train.schedules import ScheduleConfig, make_schedule
 
 
 def _square(table: torch.nn.Parameter) -> torch.Tensor:
     return (table**2).sum()
 
 
-def _run(table: torch.nn.Parameter, curve: list[dict[str, float]], n_epochs: int, watch: Watch | None = None) -> None:
+def _run(
+    table: torch.nn.Parameter,
+    curve: list[dict[str, float]],
+    n_epochs: int,
+    watch: Watch | None = None,
+    clip_norm: float | None = None,
+) -> None:
     train(
         table,
         lambda _: _square(table),
@@ -22,7 +29,9 @@ def _run(table: torch.nn.Parameter, curve: list[dict[str, float]], n_epochs: int
         n_epochs=n_epochs,
         steps_per_epoch=1,
         learning_rate=0.1,
+        schedule=make_schedule(ScheduleConfig()),
         curve=curve,
+        clip_norm=clip_norm,
         watch=watch,
     )
 
@@ -38,6 +47,13 @@ def test_two_steps_equal_adam_written_out() -> None:
         m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
         x = x - rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
     np.testing.assert_allclose(table.detach().numpy(), x, rtol=1e-6)
+
+
+def test_a_gradient_is_no_longer_than_the_clip() -> None:
+    table = torch.nn.Parameter(torch.tensor([[3.0, -4.0]]))
+    _run(table, [], n_epochs=1, clip_norm=0.5)
+    assert table.grad is not None
+    np.testing.assert_allclose(table.grad.numpy(), [[0.3, -0.4]], rtol=1e-5)  # [6, -8] has length 10
 
 
 def test_the_curve_tells_epoch_loss_and_time() -> None:
@@ -76,6 +92,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_advice() -> None:
             n_epochs=1,
             steps_per_epoch=2,
             learning_rate=0.1,
+            schedule=make_schedule(ScheduleConfig()),
             curve=[],
         )
     assert torch.isfinite(table).all()  # the step with NaN was not taken

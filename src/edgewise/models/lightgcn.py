@@ -23,6 +23,7 @@ from edgewise.train.batches import Batch, batches_of_interactions, batches_of_us
 from edgewise.train.loop import Watch, train
 from edgewise.train.losses import bpr_loss, l2_penalty, sampled_softmax_loss
 from edgewise.train.negatives import ItemSampler
+from edgewise.train.schedules import ScheduleConfig, make_schedule
 from edgewise.train.validation import hold_out, validation_ndcg
 from edgewise.types import Doubles, Floats, Index
 
@@ -65,7 +66,9 @@ class LightGCNConfig(Settings):
     init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
     epochs: PositiveInt = 80
     batch_size: PositiveInt | None = None  # interactions; None: a sixteenth of all
-    learning_rate: PositiveFloat = 0.03  # at the start; it falls to zero
+    learning_rate: PositiveFloat = 0.03  # at its highest
+    schedule: ScheduleConfig = ScheduleConfig()  # how it moves: by default along half a cosine to zero
+    clip_norm: PositiveFloat | None = None  # the longest a step's gradient may be
     n_negatives: PositiveInt | None = None  # sampled softmax: shared by a batch; None: by the number of items
     negative_power: NonNegativeFloat | None = None  # drawn by popularity to this power; None: by the loss
     valid_share: float = Field(default=0.0, ge=0, le=0.5)  # held out to find the best epoch, hence lost to training
@@ -142,6 +145,8 @@ class LightGCN(Recommender):
             n_epochs=config.epochs,
             steps_per_epoch=-(-interactions.nnz // batch_size),
             learning_rate=config.learning_rate,
+            schedule=make_schedule(config.schedule),
+            clip_norm=config.clip_norm,
             curve=self.record.curve,
             watch=Watch(f"ndcg@{_K}", measure, max(1, config.epochs // 20), config.patience) if held_out.nnz else None,
         )

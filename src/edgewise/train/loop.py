@@ -40,21 +40,24 @@ def train(
     n_epochs: int,
     steps_per_epoch: int,
     learning_rate: float,
+    schedule: Callable[[float], float],
     curve: list[dict[str, float]],
+    clip_norm: float | None = None,
     watch: Watch | None = None,
 ) -> None:
-    """Train a table with Adam, the learning rate falling along half a cosine to zero.
+    """Train a table with Adam; where a metric is watched, the table ends as it was at its best.
 
-    Kingma and Ba, "Adam", ICLR 2015 (arXiv:1412.6980); Loshchilov and Hutter, "SGDR", ICLR 2017 (arXiv:1608.03983),
-    eq. 5 without restarts. Where a metric is watched, the table ends as it was at its best.
+    Kingma and Ba, "Adam", ICLR 2015 (arXiv:1412.6980).
 
     Args:
         table: what is trained, in place.
         loss: returns the loss of a batch, with its gradient.
         batches: returns the batches of an epoch, counted from 0.
-        n_epochs, steps_per_epoch: how long the learning rate takes to fall.
-        learning_rate: at the start.
+        n_epochs, steps_per_epoch: how long training is.
+        learning_rate: at its highest.
+        schedule: its factor, by the share of the steps that are done; see `make_schedule`.
         curve: gets an entry an epoch: epoch, loss, seconds since the start, and the watched metric.
+        clip_norm: the longest a step's gradient may be; None: any.
         watch: what to look at, and when to stop.
 
     Raises:
@@ -62,7 +65,7 @@ def train(
     """
     optimiser = torch.optim.Adam([table], lr=learning_rate, fused=True)
     n_steps = n_epochs * steps_per_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: cosine_factor(step / n_steps))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: schedule(step / n_steps))
     best = _Best(table)
     started = time.perf_counter()
     with telemetry.step("training", n_steps) as progress:
@@ -73,8 +76,10 @@ def train(
                 value = loss(batch)
                 value.backward()  # type: ignore[no-untyped-call]
                 total, n_done = total + _finite(value, epoch, n_done, learning_rate), n_done + 1
+                if clip_norm is not None:
+                    torch.nn.utils.clip_grad_norm_([table], clip_norm)
                 optimiser.step()
-                schedule.step()
+                scheduler.step()
                 progress.advance(1, loss=total / n_done)
             curve.append({"epoch": epoch + 1, "loss": total / n_done, "seconds": time.perf_counter() - started})
             if watch is not None and ((epoch + 1) % watch.every == 0 or epoch + 1 == n_epochs):
@@ -83,15 +88,6 @@ def train(
                     break
     if watch is not None:
         best.restore()
-
-
-def cosine_factor(share_done: float) -> float:
-    """Return what is left of the learning rate: 1 at the start, 0 at the end, along half a cosine.
-
-    >>> [round(cosine_factor(share), 3) for share in (0, 0.5, 1)]
-    [1.0, 0.5, 0.0]
-    """
-    return (1 + math.cos(math.pi * min(share_done, 1.0))) / 2
 
 
 class _Best:

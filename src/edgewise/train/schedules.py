@@ -1,0 +1,77 @@
+"""How the learning rate moves while training: a factor of the rate at its highest, by the share of training that is done."""
+
+import math
+from collections.abc import Callable
+from typing import Literal, Self, TypeAlias, get_args
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from edgewise.config import Settings
+
+ScheduleName: TypeAlias = Literal["constant", "step", "exponential", "cosine", "one-cycle"]
+
+_RISE = 0.3
+"""One-cycle rises for this share, from 1/25 of the highest rate, and falls to 1/250,000 of it: the proportions of torch."""
+
+
+class ScheduleConfig(Settings):
+    """Settings of the learning rate's way."""
+
+    name: ScheduleName = "cosine"
+    warmup: float = Field(
+        default=0.0, ge=0, lt=1
+    )  # share of training in which the rate rises from nearly 0; not one-cycle
+    restarts: NonNegativeInt = 0  # cosine: how many times the rate jumps back to its highest
+    n_drops: PositiveInt = 3  # step: how many times the rate falls, at even distances
+    final_share: float = Field(default=0.01, gt=0, le=1)  # step and exponential: what is left of the rate at the end
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.restarts and self.name != "cosine":
+            raise ValueError(f"restarts = {self.restarts}: only the schedule 'cosine' restarts, not {self.name!r}")
+        if self.warmup and self.name == "one-cycle":
+            raise ValueError(
+                f"warmup = {self.warmup:g}: the schedule 'one-cycle' warms up by itself; leave warmup at 0"
+            )
+        return self
+
+
+def make_schedule(config: ScheduleConfig) -> Callable[[float], float]:
+    """Return the factor of the learning rate as a function of the share of training that is done, in [0, 1].
+
+    Cosine with restarts: Loshchilov and Hutter, "SGDR", ICLR 2017 (arXiv:1608.03983), eq. 5, with cycles of one length;
+    one-cycle: Smith and Topin, "Super-Convergence", 2018 (arXiv:1708.07120).
+    """
+
+    def after_warmup(share: float) -> float:
+        match config.name:
+            case "constant":
+                return 1.0
+            case "step":
+                drops = min(math.floor(share * (config.n_drops + 1)), config.n_drops)
+                return float(config.final_share ** (drops / config.n_drops))
+            case "exponential":
+                return float(config.final_share**share)
+            case "cosine":
+                return _cosine(share) if share >= 1 else _cosine(share * (config.restarts + 1) % 1)
+            case "one-cycle":
+                if share < _RISE:
+                    return 1 / 25 + (1 - 1 / 25) * (1 - _cosine(share / _RISE))
+                return 4e-6 + (1 - 4e-6) * _cosine((share - _RISE) / (1 - _RISE))
+
+    def factor(share: float) -> float:
+        share = min(max(share, 0.0), 1.0)
+        if share < config.warmup:
+            return max(share / config.warmup, 1e-3)
+        return after_warmup((share - config.warmup) / (1 - config.warmup))
+
+    return factor
+
+
+def _cosine(share: float) -> float:
+    """Fall from 1 to 0 along half a cosine."""
+    return (1 + math.cos(math.pi * share)) / 2
+
+
+SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
+"""The names there are."""
