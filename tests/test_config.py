@@ -53,6 +53,13 @@ def test_values_on_the_command_line_are_toml_or_text(assignment: str, value: obj
     assert override({}, [assignment], default_section="model") == {"model": {key: value}}
 
 
+def test_keys_may_have_parts() -> None:
+    values = {"model": {"schedule": {"name": "step"}}}
+    merged = override(values, ["model.schedule.n_drops=2"], default_section="model")
+    assert merged == {"model": {"schedule": {"name": "step", "n_drops": 2}}}
+    assert values == {"model": {"schedule": {"name": "step"}}}
+
+
 def test_override_leaves_what_it_was_given_alone() -> None:
     values = {"model": {"n_layers": 3}}
     override(values, ["n_layers=2"], default_section="model")

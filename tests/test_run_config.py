@@ -17,7 +17,7 @@ def test_features_reach_the_models_that_read_attributes_and_no_other() -> None:
 
 
 def test_a_models_own_features_come_first() -> None:
-    run = read_config(None, SHARED, model={"name": "content", "features": {"text": "tf-idf"}})
+    run = read_config(None, [*SHARED, "model.features.text=tf-idf"], model={"name": "content"})
     assert run.model_settings["features"] == {"text": "tf-idf", "max_categories": 7}
 
 

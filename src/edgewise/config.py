@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,22 +57,24 @@ def read_toml(path: Path) -> dict[str, Any]:
 def override(values: Mapping[str, Any], assignments: Sequence[str], *, default_section: str) -> dict[str, Any]:
     """Return `values` with `section.key=value` assignments applied; a bare `key=value` goes to `default_section`.
 
-    The value is read as TOML and, where it is not TOML, as plain text: `loss=bpr` needs no quotes.
+    A key may have parts of its own, such as `model.schedule.name=step`. The value is read as TOML and, where it is not TOML, as plain text: `loss=bpr` needs no quotes.
 
     >>> override({"model": {"n_layers": 3}}, ["n_layers=2", "split.test=0.1"], default_section="model")
     {'model': {'n_layers': 2}, 'split': {'test': 0.1}}
     """
-    merged = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in values.items()}
+    merged = deepcopy(dict(values))
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
             raise ConfigError(
                 f"--set {assignment!r}: expected key=value or section.key=value, such as --set n_layers=2."
             )
-        section, dot, key = name.strip().rpartition(".")
-        target = merged.setdefault(section if dot else default_section, {})
-        if not isinstance(target, dict):
-            raise ConfigError(f"--set {assignment!r}: [{section}] is not a section.")
+        *sections, key = name.strip().split(".")
+        target = merged
+        for section in sections or [default_section]:
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise ConfigError(f"--set {assignment!r}: [{section}] is not a section.")
         target[key] = _toml_value(text.strip())
     return merged
 

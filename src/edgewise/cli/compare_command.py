@@ -140,7 +140,7 @@ def _sorted_out(assignments: list[str], models: set[str]) -> tuple[dict[str, dic
     """Take the assignments to single contenders (`lightgcn.epochs=5`) from those to sections."""
     from edgewise.config import override
 
-    ours = [text for text in assignments if text.partition("=")[0].rpartition(".")[0].strip() in models]
+    ours = [text for text in assignments if text.partition(".")[0].strip() in models]
     return override({}, ours, default_section=""), [text for text in assignments if text not in ours]
 
 
