@@ -19,6 +19,11 @@ from edgewise.errors import DataError
 _CODES = ("zip_code",)
 """Attributes that look like numbers, and are not."""
 
+_COLUMNS_AT_ONCE = 4
+"""Spare columns loaded together: a file of text is parsed again for each load, and all of a wide one may not fit into memory."""
+
+_SAMPLED_IDS = 1000
+
 _TITLES_OF_ANYTHING = ("name", "名称")
 """In a log these may be names of people as well."""
 
@@ -98,21 +103,42 @@ def attributes_in_log(table: Table, unused: Sequence[str], events: pl.DataFrame)
         "item" and "user" to their tables, where there is something to say.
     """
     found: dict[str, list[tuple[str, str, pl.Series]]] = {"item": [], "user": []}
-    per_kind = {kind: events[f"{kind}_id"].n_unique() for kind in found}
-    for name in unused if table.named else ():
-        column = table.load([name]).to_series()
-        if column.n_unique() < 2 or column.dtype.is_nested():
-            continue
-        for kind, n_ids in per_kind.items():
-            standard = standard_attribute(name, kind)
-            if standard in (f"{kind}_id", *(taken for taken, _, _ in found[kind])):
+    sides = {kind: _Side(events[f"{kind}_id"]) for kind in found} if unused and table.named else {}
+    for start in range(0, len(unused) if sides else 0, _COLUMNS_AT_ONCE):
+        for column in table.load(list(unused[start : start + _COLUMNS_AT_ONCE])).iter_columns():
+            if column.dtype.is_nested():
                 continue
-            is_title = standard == "title" and plain(name) not in _TITLES_OF_ANYTHING
-            pairs = pl.DataFrame({"id": events[f"{kind}_id"], "attribute": column}).drop_nulls()
-            if is_title or (events.height >= 2 * n_ids and pairs.n_unique() == pairs["id"].n_unique()):
-                found[kind].append((standard, name, column))
-                break
+            for kind, side in sides.items():
+                standard = standard_attribute(column.name, kind)
+                if standard in (f"{kind}_id", *(taken for taken, _, _ in found[kind])):
+                    continue
+                is_title = standard == "title" and plain(column.name) not in _TITLES_OF_ANYTHING
+                if is_title or side.decides(column):
+                    found[kind].append((standard, column.name, column))
+                    break
     return {kind: _first_of_each(kind, columns, events) for kind, columns in found.items() if columns}
+
+
+class _Side:
+    """The users or the items of a log, asked which columns they decide."""
+
+    def __init__(self, ids: pl.Series) -> None:
+        self._ids = ids
+        self._repeat = len(ids) >= 2 * ids.n_unique()
+        some = ids.gather_every(max(1, len(ids) // _SAMPLED_IDS)).unique()
+        self._rows = ids.is_in(some.implode()).arg_true()  # all rows of some ids: enough to refuse most columns
+        self._sampled = ids.gather(self._rows)
+
+    def decides(self, column: pl.Series) -> bool:
+        """Whether a column is the same in all rows of each id, and not the same in all rows of the log."""
+        if not self._repeat or not _is_decided(column.gather(self._rows), self._sampled):
+            return False
+        return _is_decided(column, self._ids) and column.n_unique() > 1
+
+
+def _is_decided(column: pl.Series, ids: pl.Series) -> bool:
+    pairs = pl.DataFrame({"id": ids, "attribute": column}).drop_nulls()
+    return pairs.n_unique() == pairs["id"].n_unique()
 
 
 def _first_of_each(kind: str, columns: list[tuple[str, str, pl.Series]], events: pl.DataFrame) -> Attributes:
