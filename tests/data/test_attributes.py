@@ -72,3 +72,19 @@ def test_inspect_says_so_too(log: Path) -> None:
     inspection = inspect_file(log)
     assert inspection.unused == ("mood", "country")
     assert any("Attributes of users were taken from the log itself: 'age'." in line for line in inspection.notes)
+
+
+def test_for_want_of_a_title_a_description_is_taken() -> None:
+    frame = pl.DataFrame(
+        {
+            "user_id": [1, 2, 1, 2],
+            "item_id": [1, 1, 2, 2],
+            "Description": ["WHITE LANTERN", "white lantern?", None, "CLOCK"],
+        }
+    )
+    dataset = Dataset.from_frame(frame)
+    assert dataset.item_table is not None
+    assert dataset.item_table["title"].to_list() == ["WHITE LANTERN", "CLOCK"]
+    titled = Dataset.from_frame(frame.with_columns(title=pl.lit("x") + pl.col("item_id").cast(pl.String)))
+    assert titled.item_table is not None
+    assert titled.item_table["title"].to_list() == ["x1", "x2"]

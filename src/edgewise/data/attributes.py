@@ -24,6 +24,9 @@ _COLUMNS_AT_ONCE = 4
 
 _SAMPLED_IDS = 1000
 
+_TITLES_FOR_WANT_OF_OTHERS = ("description", "itemdescription", "productdescription", "product", "商品描述", "商品")
+"""Where a log has no title, these say best what an item is."""
+
 _TITLES_OF_ANYTHING = ("name", "名称")
 """In a log these may be names of people as well."""
 
@@ -91,8 +94,9 @@ def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -
 def attributes_in_log(table: Table, unused: Sequence[str], events: pl.DataFrame) -> dict[str, Attributes]:
     """Find what the spare columns of a log say of its items and users: a column that is the same in all rows of an id.
 
-    A title is always the item's, whatever it says elsewhere, and the first one counts. Other columns have to be the same
-    in every row of an item, else of a user, where rows are at least twice as many as ids: with a row an id all columns would.
+    A title (for want of one, a description) is always the item's, whatever it says elsewhere, and the first one counts.
+    Other columns have to be the same in every row of an item, else of a user, and rows at least twice as many as ids: with
+    one row an id every column would be.
 
     Args:
         table: the log.
@@ -104,19 +108,27 @@ def attributes_in_log(table: Table, unused: Sequence[str], events: pl.DataFrame)
     """
     found: dict[str, list[tuple[str, str, pl.Series]]] = {"item": [], "user": []}
     sides = {kind: _Side(events[f"{kind}_id"]) for kind in found} if unused and table.named else {}
+    title = _title_column(unused)
     for start in range(0, len(unused) if sides else 0, _COLUMNS_AT_ONCE):
         for column in table.load(list(unused[start : start + _COLUMNS_AT_ONCE])).iter_columns():
             if column.dtype.is_nested():
                 continue
             for kind, side in sides.items():
-                standard = standard_attribute(column.name, kind)
+                is_title = kind == "item" and column.name == title
+                standard = "title" if is_title else standard_attribute(column.name, kind)
                 if standard in (f"{kind}_id", *(taken for taken, _, _ in found[kind])):
                     continue
-                is_title = standard == "title" and plain(column.name) not in _TITLES_OF_ANYTHING
                 if is_title or side.decides(column):
                     found[kind].append((standard, column.name, column))
                     break
     return {kind: _first_of_each(kind, columns, events) for kind, columns in found.items() if columns}
+
+
+def _title_column(names: Sequence[str]) -> str | None:
+    titles = [
+        name for name in names if standard_attribute(name, "item") == "title" and plain(name) not in _TITLES_OF_ANYTHING
+    ]
+    return next(iter(titles or [name for name in names if plain(name) in _TITLES_FOR_WANT_OF_OTHERS]), None)
 
 
 class _Side:
