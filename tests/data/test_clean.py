@@ -56,6 +56,13 @@ def test_an_event_that_undoes_takes_back_the_latest_of_its_kind_before_it() -> N
     assert cleaned(events, undo="keep")[0].equals(events)
 
 
+def test_kinds_that_were_applied_are_not_there_to_choose() -> None:
+    events = log([("a", 1, "like"), ("a", 1, "unlike"), ("a", 2, "like")], "type")
+    with pytest.raises(DataError, match=r"'unlike', which the log does not have; .* undo = 'keep' to keep them"):
+        cleaned(events, types=("unlike",))
+    assert cleaned(events, types=("unlike",), undo="keep")[0]["item_id"].to_list() == [1]
+
+
 def test_without_times_undoing_goes_by_the_order_of_rows() -> None:
     left, _ = cleaned(log([("a", 1, "unfollow"), ("a", 1, "follow"), ("a", 2, "follow"), ("a", 2, "unfollow")], "type"))
     assert left.rows() == [("a", 1, "follow")]

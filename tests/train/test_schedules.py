@@ -37,9 +37,9 @@ def test_one_cycle_is_torchs() -> None:
     theirs = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1.0, total_steps=101, cycle_momentum=False)
     ours = make_schedule(ScheduleConfig(name="one-cycle"))
     for step in range(101):
-        # torch ends its rise at step 0.3 * 101 - 1 of 100
-        if step in (0, 100):
-            assert ours(step / 100) == pytest.approx(theirs.get_last_lr()[0], abs=1e-6)
+        # torch ends its rise at step 0.3 * 101 - 1 of 100, less than one step before ours: a step is worth 0.05 at most.
+        off = 1e-6 if step in (0, 100) else 0.04
+        assert ours(step / 100) == pytest.approx(theirs.get_last_lr()[0], abs=off), step
         if step < 100:
             optimiser.step()
             theirs.step()

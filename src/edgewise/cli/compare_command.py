@@ -69,6 +69,10 @@ def compare(
     sections = {"path": data, "format": format, "items": items, "users": users, "social": social}
     run = read_config(config, of_sections, data=sections, split={"how": split}, evaluate={"k": _cut_offs(k)})
     names = [name.strip() for name in models.split(",") if name.strip()] if models is not None else chosen.contenders
+    if idle := [name for name in of_models if name not in names]:
+        raise ConfigError(
+            f"--set has settings of {idle[0]!r}, which is not compared; the models are {', '.join(names)}. Add it to --models, or leave it out."
+        )
     plan = Plan(
         task=chosen,
         models=names,

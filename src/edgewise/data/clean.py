@@ -272,8 +272,10 @@ def _undo(work: _Work) -> None:
 def _wanted_types(work: _Work, types: tuple[str, ...]) -> None:
     there = work.frame["type"].unique().cast(pl.String).sort().to_list()
     if absent := [name for name in types if name not in there]:
+        applied = work.config.undo == "apply" and any(name in UNDOES for name in absent)
         raise DataError(
             f"[clean] types names {', '.join(map(repr, absent))}, which the log does not have; it has {', '.join(map(repr, there))}."
+            + (" Events that undo others have been applied; set [clean] undo = 'keep' to keep them." if applied else "")
         )
     work.apply("types", ~pl.col("type").is_in(list(types)), "of another type")
 
