@@ -39,5 +39,9 @@ class MissingExtraError(EdgewiseError, ImportError):
     """An optional dependency is not installed; the text gives the pip command."""
 
 
+class CheckpointError(EdgewiseError):
+    """A folder of checkpoints is in use, damaged, or something else."""
+
+
 class TrainingError(EdgewiseError):
     """Training cannot go on: the loss is no longer a number."""

@@ -13,29 +13,44 @@ from typing import Any
 from edgewise.errors import DataError
 
 
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path` to write to; on success it is flushed and renamed, on failure removed.
+
+    Raises:
+        DataError: if the folder cannot be written or the disk is full; `path` is then as it was.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _sync(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def temporary_prefix(path: Path) -> str:
+    """Return how the temporary names of a file begin: what a killed process left behind can be found by it."""
+    return f".{path.name}."
+
+
 def atomic_write(path: Path, content: bytes | str) -> None:
     """Write `content` under a temporary name beside `path`, flush it to the disk, then rename it over `path`.
 
     Raises:
         DataError: if the folder cannot be written or the disk is full; `path` is then as it was.
     """
-    data = content.encode() if isinstance(content, str) else content
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-        temporary = None
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, value: Any) -> None:

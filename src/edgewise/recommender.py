@@ -152,6 +152,21 @@ class FitRecord:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Where a fit that takes long keeps what it has so far; models that are not trained step by step keep nothing.
+
+    Attributes:
+        checkpoints: a folder for the state of training, from which a fit that was cut off goes on; None: keep none.
+        tensorboard: a folder for learning curves as TensorBoard's files; None: write none.
+        identity: what makes the fit this fit (model, settings, seed, data); a checkpoint of another is refused.
+    """
+
+    checkpoints: Path | None = None
+    tensorboard: Path | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Recommender(ABC):
     """The base of all models: `fit` a data set, then ask by the caller's own ids.
 
@@ -189,6 +204,7 @@ class Recommender(ABC):
         self.config: Any = config if config is not None else make(self.Config, settings, where=self.name)
         self.seed = seed
         self.record = FitRecord()
+        self.keeping = Keeping()
         self._catalogue: Catalogue | None = None
 
     # What a model file defines.
@@ -227,9 +243,28 @@ class Recommender(ABC):
 
     # What all models share.
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Learn from a data set, which stays as it is; returns the model itself."""
+    def fit(
+        self, dataset: Dataset, *, checkpoints: Path | str | None = None, tensorboard: Path | str | None = None
+    ) -> Self:
+        """Learn from a data set, which stays as it is; returns the model itself.
+
+        Args:
+            dataset: what to learn from.
+            checkpoints: a folder for the state of training, for models that are trained step by step. Where it holds the
+                state of a fit that was cut off, that fit goes on, and ends with the bits that it would have ended with.
+            tensorboard: a folder for learning curves as TensorBoard's files.
+
+        Raises:
+            TrainingError: if the loss is no longer a number.
+            ConfigError: if the checkpoint is of other settings or data; the text says what differs.
+            CheckpointError: if the folder is in use, damaged, or something else.
+        """
         self.record = FitRecord()
+        self.keeping = Keeping(
+            None if checkpoints is None else Path(checkpoints),
+            None if tensorboard is None else Path(tensorboard),
+            self._identity(dataset) if checkpoints is not None else {},
+        )
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             delattr(self, name)  # what was derived from an earlier fit
         self.fit_arrays(dataset)
@@ -432,6 +467,18 @@ class Recommender(ABC):
             raise ModelFolderError(
                 f"{directory}: its arrays do not fit together (scores of shape {answered}). Fit the model again."
             )
+
+    def _identity(self, dataset: Dataset) -> dict[str, Any]:
+        """Tell what makes a fit this fit."""
+        data = {
+            "n_users": dataset.n_users,
+            "n_items": dataset.n_items,
+            "n_interactions": int(dataset.interactions.nnz),
+            "fingerprint": dataset.fingerprint,
+        }
+        settings = self.config.model_dump(mode="json")
+        settings.pop("checkpoint_every_s", None)  # never changes a result
+        return {"model": self.name, "seed": self.seed, "settings": settings, "data": data}
 
     @cached_property
     def _cold_items(self) -> Index:

@@ -1,6 +1,7 @@
 """Propagation over the layers of a graph, differentiable, with the layers combined into one table."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -50,6 +51,12 @@ class Propagation:
         """Combine the layers as LightGCN does: every layer, with the one below the first, counts the same."""
         return cls(adjacency, [1 / (n_layers + 1)] * (n_layers + 1))
 
+    def over(self, adjacency: csr_array) -> "Propagation":
+        """Return the same sum over another matrix that is known to be symmetric, such as this one with edges left out."""
+        other = copy(self)
+        other.adjacency, other._on_device = adjacency, {}
+        return other
+
     def __call__(self, x: Tensor) -> Tensor:
         """Return the sum of the layers over `x`, float32 [n, d] to the same; differentiable, to any order."""
         combined: Tensor = _Sum.apply(x, self)  # type: ignore[no-untyped-call]
@@ -87,3 +94,61 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *gradients: Any) -> tuple[Tensor, None]:
         return context.propagation(gradients[0].contiguous()), None
+
+
+class StalePropagation(torch.nn.Module):
+    """An approximation for training: what comes from the neighbours is computed every few steps, and reused in between.
+
+    Between two refreshes a row's own part w_0 x is fresh, its neighbours' part as it was; the gradient flows through the
+    former at once, and is kept for the latter until the next refresh, which passes on the sum. With `every` of 1 it is
+    `Propagation` itself. Buffers, so that checkpoints carry them.
+
+    Args:
+        propagation: the exact sum of layers.
+        every: steps from one refresh to the next, counted by forward passes with gradient.
+        shape: of the table.
+    """
+
+    from_neighbours: Tensor
+    pending: Tensor
+    age: Tensor
+
+    def __init__(self, propagation: Propagation, every: int, shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.propagation = propagation
+        self.every = every
+        self.register_buffer("from_neighbours", torch.zeros(shape))
+        self.register_buffer("pending", torch.zeros(shape))
+        self.register_buffer("age", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the sum of the layers over `x`, float32 [n, d] to the same; exact outside training."""
+        if not self.training:
+            return self.propagation(x)
+        combined: Tensor = _StaleSum.apply(x, self)  # type: ignore[no-untyped-call]
+        return combined
+
+
+class _StaleSum(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Tensor, stale: StalePropagation) -> Tensor:
+        own = stale.propagation.layer_weights[0]
+        context.stale, context.is_fresh = stale, int(stale.age) == 0
+        stale.age.add_(1).remainder_(stale.every)
+        x = x.detach()
+        if not context.is_fresh:
+            return stale.from_neighbours.add(x, alpha=own)
+        total = stale.propagation.sum_of_layers(x.contiguous())
+        torch.sub(total, x, alpha=own, out=stale.from_neighbours)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Any) -> tuple[Tensor, None]:
+        stale, gradient = context.stale, gradients[0]
+        own = stale.propagation.layer_weights[0]
+        if not context.is_fresh:
+            stale.pending.add_(gradient)
+            return gradient * own, None
+        whole = stale.propagation.sum_of_layers(gradient.add(stale.pending).contiguous()).sub_(stale.pending, alpha=own)
+        stale.pending.zero_()
+        return whole, None

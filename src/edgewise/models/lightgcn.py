@@ -1,78 +1,110 @@
 """LightGCN: embeddings of users and items, smoothed over the graph of who met what, and nothing else."""
 
-from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
+from torch.nn.functional import dropout
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.graph.bipartite import bipartite
+from edgewise.graph.dropout import GraphDropout
 from edgewise.graph.normalise import symmetric_normalise
-from edgewise.graph.propagation import Propagation
+from edgewise.graph.propagation import Propagation, StalePropagation
 from edgewise.graph.svd import truncated_svd
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
-from edgewise.train.batches import Batch, batches_of_interactions, batches_of_users
-from edgewise.train.loop import Watch, train
-from edgewise.train.losses import bpr_loss, l2_penalty, sampled_softmax_loss
-from edgewise.train.negatives import ItemSampler
-from edgewise.train.schedules import ScheduleConfig, make_schedule
-from edgewise.train.validation import hold_out, validation_ndcg
-from edgewise.types import Doubles, Floats, Index
-
-_STEPS_PER_EPOCH = 16
-"""Unless a batch size is given. A step passes over the whole graph whatever its batch, so few and large steps are cheap."""
-
-_N_NEGATIVES = (1024, 8192)
-"""A fifth of the items, within these bounds: 8,192 were better than 2,048 on validation, and the cost grows with them."""
-
-_NONE = np.empty(0, dtype=np.float32)
-
-_K = 20
-"""The cut-off of the validation metric."""
-
-_WATCHED_USERS = 4000
-"""A sample of so many users tells two epochs apart at a fraction of the time."""
+from edgewise.train.config import TrainConfig
+from edgewise.train.devices import device_of
+from edgewise.train.loop import train
+from edgewise.train.objective import Drawn, RankingObjective
+from edgewise.train.plan import Plan
+from edgewise.train.validation import hold_out, watch_ndcg
+from edgewise.types import Floats, Index
 
 
-_L2 = {"sampled-softmax": 0.045, "bpr": 1e-4}
-"""By the loss: the softmax pushes each interaction with a force near 1, BPR with one that soon fades."""
-
-_L2_EXPONENT = {"sampled-softmax": 0.5, "bpr": 1.0}
-"""By the loss: of 0, 0.5 and 1 the best on validation; BPR as in the paper."""
-
-_NEGATIVE_POWER = {"sampled-softmax": 0.5, "bpr": 0.0}
-"""By the loss: of 0.25, 0.5 and 1 the best on validation; BPR as in the paper."""
-
-
-class LightGCNConfig(Settings):
-    """Settings of `lightgcn`; defaults of the softmax chosen by validation on Gowalla, those of BPR are partly the paper's."""
+class LightGCNConfig(TrainConfig):
+    """Settings of `lightgcn`; those of training, among them the loss, are [train]'s."""
 
     embedding_dim: PositiveInt = 64
-    n_layers: int = Field(default=3, ge=0, le=8)
-    loss: Literal["sampled-softmax", "bpr"] = "sampled-softmax"
-    l2: NonNegativeFloat | None = None  # on the table below the first layer, per interaction; None: by the loss
-    l2_exponent: float | None = Field(
-        default=None, ge=0, le=1
-    )  # it grows with a row's interactions so; None: by the loss
+    n_layers: int = Field(default=3, ge=0, le=8)  # 0: matrix factorisation
     start: Literal["random", "spectral"] = "random"
     init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
-    epochs: PositiveInt = 80
-    batch_size: PositiveInt | None = None  # interactions; None: a sixteenth of all
-    learning_rate: PositiveFloat = 0.03  # at its highest
-    schedule: ScheduleConfig = ScheduleConfig()  # how it moves: by default along half a cosine to zero
-    clip_norm: PositiveFloat | None = None  # the longest a step's gradient may be
-    n_negatives: PositiveInt | None = None  # sampled softmax: shared by a batch; None: by the number of items
-    negative_power: NonNegativeFloat | None = None  # drawn by popularity to this power; None: by the loss
-    valid_share: float = Field(default=0.0, ge=0, le=0.5)  # held out to find the best epoch, hence lost to training
-    patience: PositiveInt = 3  # stop after so many looks at the held-out share without a new best
+    feature_dropout: float = Field(default=0.0, ge=0, lt=1)  # of the numbers of the table
+    message_dropout: float = Field(default=0.0, ge=0, lt=1)  # of the numbers that arrive at a node, in each layer
+    edge_dropout: float = Field(default=0.0, ge=0, lt=1)  # of edges, both directions at once, in each step
+    node_dropout: float = Field(default=0.0, ge=0, lt=1)  # of nodes with all their edges, in each step
+    normalisation: Literal["none", "batch", "layer"] = "none"  # of what each layer gives
+    propagate_every: PositiveInt = 1  # steps; more is an approximation, faster with small batches
+
+    @model_validator(mode="after")
+    def _no_contradiction_with_layers(self) -> Self:
+        layers = ("message_dropout", "edge_dropout", "node_dropout")
+        in_use = [name for name in layers if getattr(self, name)] + ["normalisation"] * (self.normalisation != "none")
+        if in_use and not self.n_layers:
+            raise ValueError(f"{in_use[0]} = {getattr(self, in_use[0])!r}: there is no layer, since n_layers = 0")
+        if self.propagate_every > 1 and (in_use or self.feature_dropout or not self.n_layers):
+            raise ValueError(
+                f"propagate_every = {self.propagate_every}: a sum of layers can be reused only if it is the same in every "
+                f"step; it needs n_layers >= 1, and no dropout and no normalisation"
+            )
+        if self.is_sparse and (self.n_layers or self.feature_dropout):
+            raise ValueError(
+                f"optimiser = {self.optimiser!r} touches only the rows of a batch, and through {self.n_layers} layers and "
+                f"feature_dropout = {self.feature_dropout:g} every row has a gradient; use 'adam', or n_layers = 0 without dropout"
+            )
+        return self
+
+
+class LightGCNNet(torch.nn.Module):
+    """The table, and the mean of all layers over it: X, A X, A^2 X, …, with dropout and normalisation where asked for.
+
+    Args:
+        graph: A, float32 [n, n], symmetric: users first, then items.
+        start: float32 [n, d], the table at the start.
+        config: the settings.
+    """
+
+    def __init__(self, graph: csr_array, start: Floats, config: LightGCNConfig) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding.from_pretrained(torch.from_numpy(start), freeze=False)
+        self.config = config
+        self.propagate = Propagation.mean(graph, config.n_layers)
+        self.one_layer = Propagation(graph, [0.0, 1.0])
+        self.stale = StalePropagation(self.propagate, config.propagate_every, start.shape) if config.propagate_every > 1 else None
+        has_dropout = config.edge_dropout or config.node_dropout
+        self.graph_dropout = GraphDropout(graph, config.edge_dropout, config.node_dropout) if has_dropout else None
+        kinds = {"none": torch.nn.Identity, "batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
+        self.norms = torch.nn.ModuleList(kinds[config.normalisation](start.shape[1]) for _ in range(config.n_layers))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but propagation lies between the table and what comes out."""
+        config = self.config
+        return config.normalisation == "none" and not (self.training and (config.feature_dropout or config.message_dropout))
+
+    def forward(self) -> Tensor:
+        """Return the final embeddings: float32 [n, d]."""
+        x, config = self.table.weight, self.config
+        if self.stale is not None:
+            final: Tensor = self.stale(x)
+            return final
+        thinned = self.graph_dropout.draw() if self.graph_dropout is not None and self.training else None
+        if self.is_plain:
+            return self.propagate(x) if thinned is None else self.propagate.over(thinned)(x)
+        layer = self.one_layer if thinned is None else self.one_layer.over(thinned)
+        x = dropout(x, config.feature_dropout, self.training)
+        total = x
+        for norm in self.norms:
+            x = norm(dropout(layer(x), config.message_dropout, self.training))
+            total = total + x
+        return total / (config.n_layers + 1)
 
 
 class LightGCN(Recommender):
@@ -80,6 +112,7 @@ class LightGCN(Recommender):
 
     Differs from the paper: the default loss is a sampled softmax, which needs tens of epochs where BPR needs hundreds;
     negatives may be known positives; the L2 term is the expectation of the paper's over batches, which takes no look-up.
+    Dropout, normalisation and reused propagation are options that the paper does without.
     """
 
     name: ClassVar[str] = "lightgcn"
@@ -103,53 +136,33 @@ class LightGCN(Recommender):
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""
         config: LightGCNConfig = self.config
-        n_users, n_items = dataset.n_users, dataset.n_items
+        device = device_of(config.device)
         interactions, held_out = hold_out(dataset.interactions, config.valid_share, make_rng(self.seed, "valid"))
-        propagate = Propagation.mean(symmetric_normalise(bipartite(interactions)), config.n_layers)
-        table = torch.nn.Parameter(torch.from_numpy(_start(interactions, config, make_rng(self.seed, "start"))))
-        power = _NEGATIVE_POWER[config.loss] if config.negative_power is None else config.negative_power
-        sampler = ItemSampler(np.bincount(interactions.indices, minlength=n_items), power)
-        batch_size = config.batch_size or max(1, interactions.nnz // _STEPS_PER_EPOCH)
-        n_negatives = config.n_negatives or int(np.clip(n_items // 5, *_N_NEGATIVES))
-        l2_weights = torch.from_numpy(_l2_weights(interactions, config, sampler))
+        graph = symmetric_normalise(bipartite(interactions))
+        net = LightGCNNet(graph, _start(interactions, config, make_rng(self.seed, "start")), config).to(device)
+        objective = RankingObjective(interactions, config, self.seed)
 
-        def batches(epoch: int) -> Iterator[tuple[Batch, Index, Floats]]:
-            rng = make_rng(self.seed, "epoch", epoch)  # a stream an epoch: what it draws depends on no other
-            if config.loss == "bpr":
-                for batch in batches_of_interactions(interactions, batch_size, rng):
-                    yield batch, sampler.draw(len(batch), rng), _NONE
-            else:
-                for batch in batches_of_users(interactions, batch_size, rng):
-                    yield batch, *sampler.draw_shared(n_negatives, rng)
-
-        def loss(drawn: tuple[Batch, Index, Floats]) -> Tensor:
-            batch, negatives, log_expected = drawn
-            final = propagate(table)  # [n_users + n_items, d]
-            items, others = n_users + batch.items, n_users + negatives
-            if config.loss == "bpr":
-                ranking_loss = bpr_loss(final, batch.users[batch.owner], items, others)
-            else:
-                ranking_loss = sampled_softmax_loss(final, batch.users, batch.owner, items, others, log_expected)
-            return ranking_loss + l2_penalty(table, l2_weights)
+        def loss(drawn: Drawn) -> Tensor:
+            table: Tensor = net.table.weight
+            if config.n_layers == 0 and not config.feature_dropout:
+                return objective.loss_of_rows(table, drawn)
+            return objective.loss(table, net(), drawn)
 
         def vectors() -> tuple[Floats, Floats]:
             with torch.no_grad():
-                final: Floats = propagate(table).numpy()
-            return final[:n_users], final[n_users:]
+                final: Floats = net().cpu().numpy()
+            return final[: dataset.n_users], final[dataset.n_users :]
 
-        measure = validation_ndcg(vectors, interactions, held_out, _K, _WATCHED_USERS, make_rng(self.seed, "watch"))
-        train(
-            table,
-            loss,
-            batches,
-            n_epochs=config.epochs,
-            steps_per_epoch=-(-interactions.nnz // batch_size),
-            learning_rate=config.learning_rate,
-            schedule=make_schedule(config.schedule),
-            clip_norm=config.clip_norm,
-            curve=self.record.curve,
-            watch=Watch(f"ndcg@{_K}", measure, max(1, config.epochs // 20), config.patience) if held_out.nnz else None,
+        plan = Plan(
+            net=net,
+            loss=loss,
+            batches=objective.batches,
+            steps_per_epoch=objective.steps_per_epoch,
+            seed=self.seed,
+            watch=watch_ndcg(vectors, interactions, held_out, config, make_rng(self.seed, "watch")),
+            working_bytes=_working_bytes(net, objective),
         )
+        train(plan, config, curve=self.record.curve, keeping=self.keeping)
         users, items = vectors()
         met_something = np.diff(interactions.indptr)[:, None] > 0
         self.users, self.items = np.where(met_something, users, np.float32(np.nan)), items.copy()
@@ -180,25 +193,8 @@ def _start(interactions: csr_array, config: LightGCNConfig, rng: np.random.Gener
     return table * np.float32(config.init_scale)
 
 
-def _l2_weights(interactions: csr_array, config: LightGCNConfig, sampler: ItemSampler) -> Floats:
-    """Weigh each row's penalty by how often it stands in an interaction: float32 [n_users + n_items].
-
-    The paper adds the squared lengths of the rows of a batch, over the size of the batch; with an exponent of 1 this is
-    their expectation. A smaller one spreads the same sum more evenly: Rendle et al., "Revisiting the Performance of iALS on
-    Item Recommendation Benchmarks", RecSys 2022 (arXiv:2110.14037), find that it matters.
-    """
-    l2 = _L2[config.loss] if config.l2 is None else config.l2
-    exponent = _L2_EXPONENT[config.loss] if config.l2_exponent is None else config.l2_exponent
-    per_user = np.diff(interactions.indptr)
-    per_item = np.bincount(interactions.indices, minlength=interactions.shape[1]).astype(np.float64)
-    if config.loss == "bpr":
-        per_item += interactions.nnz * sampler.probability  # the paper's batch holds the negatives too
-    weights = [_flattened(counts.astype(np.float64), exponent) for counts in (per_user, per_item)]
-    return np.asarray(l2 * np.concatenate(weights) / interactions.nnz, dtype=np.float32)
-
-
-def _flattened(counts: Doubles, exponent: float) -> Doubles:
-    """Raise counts to a power, scaled so that their sum stays; zeros stay zero."""
-    raised: Doubles = np.power(counts, exponent, out=np.zeros_like(counts), where=counts > 0)
-    raised *= counts.sum() / raised.sum()
-    return raised
+def _working_bytes(net: LightGCNNet, objective: RankingObjective) -> int:
+    """Count what a step needs beside weights and optimiser: layers forth and back, scores of a block, the batch."""
+    table: Tensor = net.table.weight
+    n_tables = 5 if net.is_plain else 4 + 4 * net.config.n_layers
+    return n_tables * table.numel() * 4 + objective.working_bytes

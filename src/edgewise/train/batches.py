@@ -45,8 +45,12 @@ def batches_of_users(interactions: csr_array, batch_size: int, rng: np.random.Ge
     each user if that is fewer.
     """
     order = rng.permutation(np.flatnonzero(np.diff(interactions.indptr)))
-    n_batches = min(-(-interactions.nnz // batch_size), order.size)
-    for part in np.array_split(order, n_batches):
+    for part in np.array_split(order, n_batches_of_users(interactions, batch_size)):
         users = np.sort(part)
         rows = interactions[users]
         yield Batch(users, np.repeat(np.arange(users.size), np.diff(rows.indptr)), rows.indices.astype(np.int64))
+
+
+def n_batches_of_users(interactions: csr_array, batch_size: int) -> int:
+    """Return how many batches `batches_of_users` gives."""
+    return min(-(-interactions.nnz // batch_size), int(np.count_nonzero(np.diff(interactions.indptr))))

@@ -1,123 +1,303 @@
-"""The training loop: steps, learning rate, curve, validation, and saying so when the loss is no longer a number."""
+"""The training loop: steps, learning rate, averages, validation, checkpoints, and saying so when the loss is no longer a number."""
 
+import contextlib
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from edgewise import telemetry
-from edgewise.errors import TrainingError
-
-B = TypeVar("B")
-
-
-@dataclass(frozen=True)
-class Watch:
-    """A validation metric to look at while training, and when to stop.
-
-    Attributes:
-        name: of the metric, such as "ndcg@20".
-        measure: returns its value now; the higher the better.
-        every: look after so many epochs.
-        patience: stop after so many looks without a new best.
-    """
-
-    name: str
-    measure: Callable[[], float]
-    every: int
-    patience: int
-
+from edgewise.errors import CheckpointError, DataError, TrainingError
+from edgewise.recommender import Keeping
+from edgewise.train.averaging import WeightAverage, Weights, copy_of, put_into
+from edgewise.train.board import Board
+from edgewise.train.checkpoints import Checkpoints, path_in, read_checkpoint
+from edgewise.train.config import TrainConfig
+from edgewise.train.estimate import Forecast, forecast
+from edgewise.train.optimisers import clip_gradient, make_optimisers
+from edgewise.train.plan import Plan, Watch
+from edgewise.train.schedules import Plateau, make_schedule
 
 def train(
-    table: torch.nn.Parameter,
-    loss: Callable[[B], Tensor],
-    batches: Callable[[int], Iterable[B]],
-    *,
-    n_epochs: int,
-    steps_per_epoch: int,
-    learning_rate: float,
-    schedule: Callable[[float], float],
-    curve: list[dict[str, float]],
-    clip_norm: float | None = None,
-    watch: Watch | None = None,
-) -> None:
-    """Train a table with Adam; where a metric is watched, the table ends as it was at its best.
+    plan: Plan[Any], config: TrainConfig, *, curve: list[dict[str, float]], keeping: Keeping | None = None
+) -> Forecast | None:
+    """Train a net; it ends with the weights of the best look where a metric is watched, else with the last or their average.
 
-    Kingma and Ba, "Adam", ICLR 2015 (arXiv:1412.6980).
+    With checkpoints, a run that was cut off goes on from its last one and ends with the same bits as if it had not been.
+    Nothing random has a state of its own: streams are named by epoch and step. Ctrl-C ends the step, writes a checkpoint
+    and raises; a second Ctrl-C raises at once.
 
     Args:
-        table: what is trained, in place.
-        loss: returns the loss of a batch, with its gradient.
-        batches: returns the batches of an epoch, counted from 0.
-        n_epochs, steps_per_epoch: how long training is.
-        learning_rate: at its highest.
-        schedule: its factor, by the share of the steps that are done; see `make_schedule`.
-        curve: gets an entry an epoch: epoch, loss, seconds since the start, and the watched metric.
-        clip_norm: the longest a step's gradient may be; None: any.
-        watch: what to look at, and when to stop.
+        plan: what is trained, on what.
+        config: the settings.
+        curve: gets an entry an epoch: epoch, loss, seconds since the start, learning rate, and the watched metric.
+        keeping: folders for checkpoints and for TensorBoard's files.
+
+    Returns:
+        The estimate of memory and time that was told before the first step; None where nothing was left to do.
 
     Raises:
-        TrainingError: if the loss is no longer a number.
+        TrainingError: if the loss or the weights are no longer numbers; the net then has its last good weights.
+        ConfigError, CheckpointError: if the folder of checkpoints is of another run, in use, or damaged.
+        MemoryNeedError: if the estimate exceeds the memory that is free.
     """
-    optimiser = torch.optim.Adam([table], lr=learning_rate, fused=True)
-    n_steps = n_epochs * steps_per_epoch
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: schedule(step / n_steps))
-    best = _Best(table)
-    started = time.perf_counter()
-    with telemetry.step("training", n_steps) as progress:
-        for epoch in range(n_epochs):
-            total, n_done = 0.0, 0
-            for batch in batches(epoch):
-                optimiser.zero_grad()
-                value = loss(batch)
-                value.backward()  # type: ignore[no-untyped-call]
-                total, n_done = total + _finite(value, epoch, n_done, learning_rate), n_done + 1
-                if clip_norm is not None:
-                    torch.nn.utils.clip_grad_norm_([table], clip_norm)
-                optimiser.step()
-                scheduler.step()
-                progress.advance(1, loss=total / n_done)
-            curve.append({"epoch": epoch + 1, "loss": total / n_done, "seconds": time.perf_counter() - started})
-            if watch is not None and ((epoch + 1) % watch.every == 0 or epoch + 1 == n_epochs):
-                curve[-1][watch.name] = value_now = watch.measure()
-                if best.looks_since(value_now) >= watch.patience:
-                    break
-    if watch is not None:
-        best.restore()
+    keeping = keeping or Keeping()
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(Checkpoints(keeping.checkpoints, keeping.identity)) if keeping.checkpoints else None
+        board = stack.enter_context(Board(keeping.tensorboard)) if keeping.tensorboard else None
+        run = _Run(plan, config, curve, folder, board)
+        run.begin()
+        foretold = None if run.is_over else forecast(plan, config)
+        with _interrupts_at_boundaries() as interrupted:
+            run.go(interrupted)
+        run.finish()
+    return foretold
 
 
-class _Best:
-    """Remembers the table at its best."""
+class _Run:
+    """A run under way: everything that a checkpoint has to carry."""
 
-    def __init__(self, table: torch.nn.Parameter) -> None:
-        self._table = table
-        self._copy = table.detach()
-        self._value = -math.inf
-        self._looks = 0
+    def __init__(
+        self,
+        plan: Plan[Any],
+        config: TrainConfig,
+        curve: list[dict[str, float]],
+        folder: Checkpoints | None,
+        board: Board | None,
+    ) -> None:
+        self.plan, self.config, self.curve, self.folder, self.board = plan, config, curve, folder, board
+        self.net = plan.net
+        self.optimisers = make_optimisers(plan.net, config)
+        self.parameters = plan.parameters
+        self.schedule = make_schedule(config.schedule)
+        self.plateau = Plateau(config.schedule)
+        self.average = WeightAverage(plan.net, config.averaging)
+        self.patience = config.patience or (3 * config.schedule.wait if config.schedule.name == "plateau" else 3)
+        self.best: Weights = {}
+        self.best_value = -math.inf
+        self.looks = 0  # since the best
+        self.epoch = self.step = 0  # the next to do
+        self.loss_sum = 0.0  # over this epoch's steps
+        self.seconds = 0.0  # of earlier processes
+        self.stopped = False
+        self.good: Weights = {}
+        self.good_epoch = 0
+        self.started = self.written = time.perf_counter()
 
-    def looks_since(self, value: float) -> int:
-        """Take note of a value; return how many looks ago the best was."""
-        self._looks += 1
-        if value > self._value:
-            self._value, self._looks = value, 0
-            self._copy = self._table.detach().clone()
-        return self._looks
+    @property
+    def is_over(self) -> bool:
+        return self.stopped or self.epoch >= self.config.epochs
 
-    def restore(self) -> None:
-        """Put the best back."""
-        with torch.no_grad():
-            self._table.copy_(self._copy)
+    def begin(self) -> None:
+        """Take up the weights to start from, or the checkpoint of a run that was cut off."""
+        found = self.folder.read() if self.folder else None
+        if found is not None:
+            self._restore(*found)
+            telemetry.note(f"resumed at epoch {self.epoch + 1} of {self.config.epochs}, step {self.step + 1}")
+        elif self.config.warm_start is not None:
+            _start_from(self.net, Path(self.config.warm_start))
+        self.good, self.good_epoch = copy_of(self.net), self.epoch
 
+    def go(self, interrupted: Callable[[], bool]) -> None:
+        """Do all steps that are left."""
+        per_epoch, config = self.plan.steps_per_epoch, self.config
+        with telemetry.step("training", config.epochs * per_epoch) as progress:
+            progress.advance(self.epoch * per_epoch + self.step)
+            self.net.train()
+            while not self.is_over:
+                for number, batch in enumerate(self.plan.batches(self.epoch)):
+                    if number < self.step:  # done before the checkpoint; drawn again so that the stream stands where it stood
+                        continue
+                    self._take_step(batch)
+                    progress.advance(1, loss=self.loss_sum / self.step, **self._shown())
+                    if self.folder and time.perf_counter() - self.written >= config.checkpoint_every_s:
+                        self._write()
+                    if interrupted():
+                        self._stop()
+                self._end_epoch()
+            self.net.eval()
 
-def _finite(loss: Tensor, epoch: int, step: int, learning_rate: float) -> float:
-    value = float(loss.detach())
-    if not math.isfinite(value):
+    def finish(self) -> None:
+        """Write the last checkpoint and put the weights in place that are to stay."""
+        self._write()
+        if self.best:
+            put_into(self.net, self.best)
+        elif self.average.weights:
+            put_into(self.net, self.average.weights)
+
+    def _stop(self) -> None:
+        self._write()
+        if self.folder:
+            telemetry.note(f"stopped at epoch {self.epoch + 1}, step {self.step}; to go on: --resume {self.folder.directory}")
+        raise KeyboardInterrupt
+
+    def _take_step(self, batch: Any) -> None:
+        config, per_epoch = self.config, self.plan.steps_per_epoch
+        done = (self.epoch * per_epoch + self.step) / (config.epochs * per_epoch)
+        rate = config.highest_rate * self.schedule(done) * self.plateau.factor
+        value = self.plan.loss_of_step(config, batch, self.epoch, self.step)
+        number = float(value.detach())
+        if not math.isfinite(number):
+            self._give_up(f"the loss is {number} at step {self.step + 1} of epoch {self.epoch + 1}")
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        if config.clip_norm is not None:
+            clip_gradient(self.parameters, config.clip_norm)
+        if config.weight_decay:
+            with torch.no_grad():
+                torch._foreach_mul_(self.parameters, 1 - rate * config.weight_decay)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+        self.average.after_step()
+        self.loss_sum += number
+        self.step += 1
+
+    def _end_epoch(self) -> None:
+        if not all(torch.isfinite(parameter).all() for parameter in self.parameters):
+            self._give_up(f"a weight is no longer a number after epoch {self.epoch + 1}")
+        rate = self.optimisers[0].param_groups[0]["lr"]
+        seconds = self.seconds + time.perf_counter() - self.started
+        loss = self.loss_sum / max(1, self.step)
+        self.curve.append({"epoch": self.epoch + 1, "loss": loss, "seconds": seconds, "learning_rate": rate})
+        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
+        self.average.after_epoch(self.epoch / self.config.epochs)
+        watch = self.plan.watch
+        if watch is not None and (self.epoch % watch.every == 0 or self.epoch == self.config.epochs):
+            self._look(watch)
+        self.good, self.good_epoch = copy_of(self.net), self.epoch
+        if self.board:
+            self.board.write(self.curve[-1])
+
+    def _look(self, watch: Watch) -> None:
+        self.net.eval()
+        with self.average.in_place():
+            value = self.curve[-1][watch.name] = watch.measure()
+            is_best = value > self.best_value
+            if is_best:
+                self.best_value, self.best = value, copy_of(self.net)
+        self.net.train()
+        self.looks = 0 if is_best else self.looks + 1
+        self.plateau.look(is_best=is_best)
+        self.stopped = self.looks >= self.patience
+
+    def _shown(self) -> dict[str, float]:
+        """Figures beside the bar: the learning rate, and the metric where one is watched."""
+        rate = {"rate": self.optimisers[0].param_groups[0]["lr"]}
+        return rate if self.best_value == -math.inf or self.plan.watch is None else rate | {f"best {self.plan.watch.name}": self.best_value}
+
+    def _give_up(self, what: str) -> None:
+        put_into(self.net, self.good)
+        kept = ""
+        if self.folder:
+            with contextlib.suppress(DataError):
+                self.folder.write({f"net.{name}": value for name, value in self.good.items()}, {"diverged": True})
+                kept = f" Those are in {self.folder.directory}: to go on from them, name it as warm_start, with a fresh folder."
         raise TrainingError(
-            f"the loss is {value} at step {step + 1} of epoch {epoch + 1}. The usual cause is a learning rate that is too high: "
-            f"lower learning_rate (now {learning_rate:g}) to a third, or start closer to zero (init_scale)."
+            f"{what}. The usual cause is a learning rate that is too high: lower learning_rate (now {self.config.highest_rate:g}) "
+            f"to a third, clip the gradient (clip_norm = 1), or start closer to zero (init_scale). The last good weights, of "
+            f"{f'epoch {self.good_epoch}' if self.good_epoch else 'the start'}, were put back.{kept}"
         )
-    return value
+
+    def _write(self) -> None:
+        """Write a checkpoint; where the disk is full training goes on, and the old checkpoint stays."""
+        if self.folder is None:
+            return
+        tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
+        for number, optimiser in enumerate(self.optimisers):
+            for place, entries in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{number}.{place}.{key}": torch.as_tensor(value) for key, value in entries.items() if value is not None}
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "seconds": self.seconds + time.perf_counter() - self.started,
+            "best_value": self.best_value if self.best else None,
+            "looks": self.looks,
+            "stopped": self.stopped,
+            "averaged": self.average.n,
+            "plateau": [self.plateau.factor, self.plateau.looks],
+            "curve": self.curve,
+        }
+        try:
+            self.folder.write(tensors, state)
+        except DataError as error:
+            telemetry.note(f"no checkpoint at epoch {self.epoch + 1}: {error} Training goes on; the last checkpoint stays.")
+        self.written = time.perf_counter()
+
+    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        if state.get("diverged"):
+            raise CheckpointError(
+                f"the run in {self.folder and self.folder.directory} ended because its loss was no longer a number, and would do so again. "
+                "Name it as warm_start, with a lower learning_rate and a fresh folder."
+            )
+        parts: dict[str, dict[str, Tensor]] = {"net": {}, "best": {}, "average": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts[kind][rest] = tensor
+        put_into(self.net, parts["net"])
+        self.best, self.average.weights = parts["best"], parts["average"]
+        for number, optimiser in enumerate(self.optimisers):
+            saved = optimiser.state_dict()
+            entries: dict[int, dict[str, Tensor | int]] = {}
+            for name, tensor in parts["optimiser"].items():
+                owner, place, key = name.split(".", 2)
+                if int(owner) == number:
+                    count = tensor.dim() == 0 and not tensor.is_floating_point()  # SparseAdam counts in a plain number
+                    entries.setdefault(int(place), {})[key] = int(tensor) if count else tensor
+            optimiser.load_state_dict({"state": entries, "param_groups": saved["param_groups"]})
+        self.epoch, self.step, self.loss_sum = state["epoch"], state["step"], state["loss_sum"]
+        self.seconds, self.looks, self.stopped = state["seconds"], state["looks"], state["stopped"]
+        self.best_value = -math.inf if state["best_value"] is None else state["best_value"]
+        self.average.n = state["averaged"]
+        self.plateau.factor, self.plateau.looks = state["plateau"]
+        self.curve[:] = state["curve"]
+
+
+@contextlib.contextmanager
+def _interrupts_at_boundaries() -> Iterator[Callable[[], bool]]:
+    """Hold the first Ctrl-C back until it is asked for; the second interrupts at once. In other threads nothing changes."""
+    pending = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def take_note(*_: object) -> None:
+        nonlocal pending
+        if pending:
+            raise KeyboardInterrupt
+        pending = True
+
+    signal.signal(signal.SIGINT, take_note)
+    try:
+        yield lambda: pending
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _start_from(net: torch.nn.Module, directory: Path) -> None:
+    """Give a net the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: if there is none, or it is of a net of another shape.
+    """
+    tensors, _ = read_checkpoint(path_in(directory))
+    weights = {name.removeprefix("net."): tensor for name, tensor in tensors.items() if name.startswith("net.")}
+    own = {name: list(value.shape) for name, value in net.state_dict().items()}
+    theirs = {name: list(value.shape) for name, value in weights.items()}
+    if own != theirs:
+        raise CheckpointError(
+            f"{directory} holds weights {theirs}, and this model has {own}. Start from a run on the same data with the same sizes."
+        )
+    put_into(net, weights)

@@ -1,152 +1,133 @@
 """Losses of implicit feedback. They read rows of a table of final embeddings, users and items in one.
 
-`users`, `items` and `negatives` are row numbers of the table.
+`users`, `items` and `negatives` are row numbers of the table. Those that compare a user with many items at once share these
+items among the users of a batch, and are given `users` distinct and for each interaction its `owner` among them.
 """
 
-from typing import Any
+from typing import TypeAlias
 
-import numba
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, softplus
+from torch.nn.functional import embedding, normalize, softplus
 
-from edgewise.types import Floats, Index
+from edgewise.types import Index
 
-_USERS_AT_ONCE = 512
-"""Scores of so many users against 2,000 negatives fit into the cache (4 MB)."""
+Pairs: TypeAlias = tuple[Index, Index]
+"""A user's place and a negative's place, for each pair that does not count; users ascending."""
+
+_UNIFORMITY_SHARPNESS = 2.0
+"""The t of the uniformity loss, as in its paper."""
 
 
 def bpr_loss(table: Tensor, users: Index, items: Index, negatives: Index) -> Tensor:
-    """Make each interaction outrank a random item: the mean of -log sigmoid(score of the item - score of the negative).
+    """Make each interaction outrank its negatives: the mean of -log sigmoid(score of the item - score of the negative).
 
     Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009 (arXiv:1205.2618).
 
     Args:
         table: float32 [n, d].
-        users, items, negatives: int64 [n_interactions] each.
+        users, items: int64 [n_interactions] each.
+        negatives: int64 [n_interactions, n_negatives].
     """
-    # embedding, not indexing: its gradient is summed in a fixed order whatever the number of threads.
-    chosen, rejected = _rows(table, items), _rows(table, negatives)
-    margin = (_rows(table, users) * (chosen - rejected)).sum(dim=1)
-    return softplus(-margin).mean()
+    chosen, rejected = pair_scores(table, users, items, negatives)
+    return softplus(rejected - chosen).mean()
 
 
-def l2_penalty(x: Tensor, row_weights: Tensor) -> Tensor:
-    """Return half the weighted sum of squares: 1/2 sum_i w_i |x_i|^2.
+def bce_loss(table: Tensor, users: Index, items: Index, negatives: Index) -> Tensor:
+    """Tell interactions from negatives: the mean binary cross-entropy over both, scores being log-odds.
 
-    Args:
-        x: float32 [n, d].
-        row_weights: float32 [n].
+    He et al., "Neural Collaborative Filtering", WWW 2017 (arXiv:1708.05031), eq. 7. Arguments as in `bpr_loss`.
     """
-    penalty: Tensor = _L2Penalty.apply(x, row_weights)  # type: ignore[no-untyped-call]
-    return penalty
+    chosen, rejected = pair_scores(table, users, items, negatives)
+    return (softplus(-chosen).sum() + softplus(rejected).sum()) / (chosen.numel() + rejected.numel())
 
 
-def sampled_softmax_loss(
-    table: Tensor, users: Index, owner: Index, items: Index, negatives: Index, log_expected: Floats
+def cosine_contrastive_loss(
+    table: Tensor,
+    users: Index,
+    owner: Index,
+    items: Index,
+    negatives: Index,
+    *,
+    margin: float,
+    negative_weight: float,
+    left_out: Pairs | None = None,
 ) -> Tensor:
-    """Make each interaction stand out among many items that all users of the batch share.
+    """Pull interactions together in angle, and push negatives beyond a margin: mean of 1 - cos + w mean_j max(0, cos_j - margin).
 
-    The mean over interactions of -log(e^s / (e^s + Z_u)), where s is the interaction's score and Z_u the sum over the
-    negatives j of e^(s_uj) / (how often j is expected among the draws). That division makes Z_u an unbiased estimate of the
-    sum over all items: Bengio and Senécal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic
-    Language Model", IEEE TNN 2008. Wu et al., "On the Effectiveness of Sampled Softmax Loss for Item Recommendation"
-    (arXiv:2201.02327), compare it with BPR; they take the cosine, we the dot product, in whose length popularity lives.
+    Mao et al., "SimpleX: A Simple and Strong Baseline for Collaborative Filtering", CIKM 2021 (arXiv:2109.12613), eq. 1.
+    There each interaction draws its own negatives; here the users of a batch share them.
 
     Args:
         table: float32 [n, d].
         users: int64 [n_users], distinct.
-        owner: int64 [n_interactions], ascending: which of `users` each interaction belongs to.
+        owner: int64 [n_interactions], which of `users` each interaction belongs to.
         items: int64 [n_interactions].
-        negatives: int64 [n_negatives], may repeat.
-        log_expected: float32 [n_negatives]; zeros where the negatives are all items there are.
+        negatives: int64 [n_negatives].
+        margin: in [-1, 1].
+        negative_weight: w.
+        left_out: pairs of a user's and a negative's place that do not count.
     """
-    loss: Tensor = _SampledSoftmax.apply(table, users, owner, items, negatives, log_expected)  # type: ignore[no-untyped-call]
-    return loss
+    mine, others = normalize(rows_of(table, users)), normalize(rows_of(table, negatives))
+    n_of_user = torch.bincount(_index(owner, table), minlength=users.size).to(table.dtype)
+    beyond = (mine @ others.T - margin).relu()  # [n_users, n_negatives]
+    if left_out is not None and left_out[0].size:
+        counts = torch.ones_like(beyond)
+        counts[_index(left_out[0], table), _index(left_out[1], table)] = 0
+        beyond = beyond * counts
+    pushed = beyond.mean(dim=1) @ n_of_user  # each interaction has its user's negatives
+    cosine = (rows_of(mine, owner) * normalize(rows_of(table, items))).sum(dim=1)
+    return (1 - cosine).mean() + negative_weight * pushed / owner.size
 
 
-def _rows(table: Tensor, rows: Index) -> Tensor:
-    return embedding(torch.from_numpy(rows).to(table.device), table)
+def alignment_uniformity_loss(table: Tensor, users: Index, items: Index, spread: Index, uniformity: float) -> Tensor:
+    """Bring both ends of an interaction together on the sphere, and spread all ends over it.
 
+    Wang et al., "Towards Representation Alignment and Uniformity in Collaborative Filtering", KDD 2022 (arXiv:2206.12811):
+    mean |u - i|^2 + w / 2 (l(users) + l(items)), l the logarithm of the mean over pairs of e^(-2 |a - b|^2).
 
-class _L2Penalty(torch.autograd.Function):
-    """Written out, since autograd would keep and pass through three more arrays of the size of the table."""
-
-    @staticmethod
-    def forward(context: Any, x: Tensor, row_weights: Tensor) -> Tensor:
-        context.save_for_backward(x, row_weights)
-        squares: Tensor = torch.linalg.vector_norm(x, dim=1).square()
-        return squares @ row_weights / 2
-
-    @staticmethod
-    def backward(context: Any, *gradients: Any) -> tuple[Tensor, None]:
-        x, row_weights = context.saved_tensors
-        return x * (gradients[0] * row_weights)[:, None], None
-
-
-class _SampledSoftmax(torch.autograd.Function):
-    """Loss and gradient in one pass over the users, so that no score lives longer than in the cache."""
-
-    @staticmethod
-    def forward(
-        context: Any, table: Tensor, users: Index, owner: Index, items: Index, negatives: Index, log_expected: Floats
-    ) -> Tensor:
-        table = table.detach()
-        gradient = torch.zeros_like(table)
-        loss = 0.0
-        shared_rows = torch.from_numpy(negatives)
-        shared = table[shared_rows]  # [n_negatives, d]
-        shared_gradient = torch.zeros_like(shared)
-        for start in range(0, users.size, _USERS_AT_ONCE):
-            rows = torch.from_numpy(users[start : start + _USERS_AT_ONCE])
-            mine = table[rows]  # [u, d]
-            weights = mine @ shared.T - torch.from_numpy(log_expected)  # [u, n_negatives]
-            highest = weights.amax(dim=1, keepdim=True)
-            total = weights.sub_(highest).exp_().sum(dim=1, keepdim=True)
-            log_total = (total.log() + highest).squeeze(1)  # [u], log Z_u
-            first, last = np.searchsorted(owner, [start, start + rows.numel()])
-            pull, part = _pull_pairs(
-                table.numpy(), users, owner[first:last], items[first:last], log_total.numpy(), start, gradient.numpy()
-            )
-            loss += part
-            weights.mul_(torch.from_numpy(pull)[:, None] / total)
-            gradient.index_add_(0, rows, weights @ shared)
-            shared_gradient.addmm_(weights.T, mine)
-        gradient.index_add_(0, shared_rows, shared_gradient)
-        context.save_for_backward(gradient)
-        context.n_interactions = items.size
-        return table.new_tensor(loss / items.size)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
-        [gradient] = context.saved_tensors
-        return gradient * (gradients[0] / context.n_interactions), None, None, None, None, None
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"}, error_model="numpy")
-def _pull_pairs(table, users, owner, items, log_total, start, gradient):  # type: ignore[no-untyped-def]
-    """Add the loss of each interaction, and its gradient by the score, where user and item meet.
-
-    Compiled with only those liberties of fast mathematics that keep NaN what it is, since the loop has to see it.
-
-    Returns:
-        How strongly each user's negatives are pushed away, float32 [u]: the sum over the user's interactions of
-        1 - e^s / (e^s + Z_u); and the summed loss.
+    Args:
+        table: float32 [n, d].
+        users, items: int64 [n_interactions] each.
+        spread: int64 [m], the interactions whose ends are held apart; the paper takes all of a small batch.
+        uniformity: w.
     """
-    pull = np.zeros(log_total.size, dtype=np.float32)
-    loss = 0.0
-    for pair in range(items.size):
-        place = owner[pair] - start
-        user, item = users[owner[pair]], items[pair]
-        score = np.float32(0)
-        for column in range(table.shape[1]):
-            score += table[user, column] * table[item, column]
-        margin = np.float64(log_total[place] - score)
-        missing = np.float32(1 / (1 + np.exp(-margin)))
-        loss += max(margin, 0.0) + np.log1p(np.exp(-abs(margin)))
-        pull[place] += missing
-        for column in range(table.shape[1]):
-            gradient[user, column] -= missing * table[item, column]
-            gradient[item, column] -= missing * table[user, column]
-    return pull, loss
+    mine, theirs = normalize(rows_of(table, users)), normalize(rows_of(table, items))
+    alignment = (mine - theirs).square().sum(dim=1).mean()
+    apart = _uniformity(rows_of(mine, spread)) + _uniformity(rows_of(theirs, spread))
+    return alignment + uniformity * apart / 2
+
+
+def pair_scores(table: Tensor, users: Index, items: Index, negatives: Index) -> tuple[Tensor, Tensor]:
+    """Score interactions and their negatives: float32 [n_interactions, 1] and [n_interactions, n_negatives]."""
+    mine = rows_of(table, users)
+    chosen = (mine * rows_of(table, items)).sum(dim=1, keepdim=True)
+    if negatives.shape[1] == 1:
+        return chosen, (mine * rows_of(table, negatives[:, 0])).sum(dim=1, keepdim=True)
+    others = rows_of(table, negatives.ravel()).view(*negatives.shape, table.shape[1])  # [n, n_negatives, d]
+    return chosen, (others @ mine[:, :, None]).squeeze(2)
+
+
+def hardest(table: Tensor, users: Index, candidates: Index, n_negatives: int) -> Index:
+    """Of each interaction's candidates take those that score highest: int64 [n, n_candidates] to [n, n_negatives]."""
+    with torch.no_grad():
+        _, scores = pair_scores(table.detach(), users, candidates[:, 0], candidates)
+        best = scores.topk(n_negatives, dim=1).indices
+        return torch.from_numpy(candidates).to(best.device).gather(1, best).cpu().numpy()
+
+
+def rows_of(table: Tensor, rows: Index) -> Tensor:
+    """Return rows of a table, differentiable: its gradient is summed in a fixed order whatever the number of threads."""
+    return embedding(_index(rows, table), table)
+
+
+def _uniformity(points: Tensor) -> Tensor:
+    """Return the logarithm of the mean over pairs of e^(-2 |a - b|^2), for points on the sphere [m, d]."""
+    squares = 2 - 2 * points @ points.T  # [m, m]
+    first, second = torch.triu_indices(*squares.shape, offset=1, device=points.device)
+    exponents = -_UNIFORMITY_SHARPNESS * squares[first, second]
+    return torch.logsumexp(exponents, dim=0) - torch.log(exponents.new_tensor(float(max(1, exponents.numel()))))
+
+
+def _index(rows: Index, table: Tensor) -> Tensor:
+    return torch.from_numpy(rows).to(table.device)

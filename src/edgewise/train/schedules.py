@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from edgewise.config import Settings
 
-ScheduleName: TypeAlias = Literal["constant", "step", "exponential", "cosine", "one-cycle"]
+ScheduleName: TypeAlias = Literal["constant", "step", "exponential", "cosine", "one-cycle", "plateau"]
 
 _RISE = 0.3
 """One-cycle rises for this share, from 1/25 of the highest rate, and falls to 1/250,000 of it: the proportions of torch."""
@@ -24,6 +24,8 @@ class ScheduleConfig(Settings):
     restarts: NonNegativeInt = 0  # cosine: how many times the rate jumps back to its highest
     n_drops: PositiveInt = 3  # step: how many times the rate falls, at even distances
     final_share: float = Field(default=0.01, gt=0, le=1)  # step and exponential: what is left of the rate at the end
+    drop: float = Field(default=0.5, gt=0, lt=1)  # plateau: what the rate is multiplied by
+    wait: PositiveInt = 2  # plateau: after so many looks at the validation metric without a new best
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -40,12 +42,12 @@ def make_schedule(config: ScheduleConfig) -> Callable[[float], float]:
     """Return the factor of the learning rate as a function of the share of training that is done, in [0, 1].
 
     Cosine with restarts: Loshchilov and Hutter, "SGDR", ICLR 2017 (arXiv:1608.03983), eq. 5, with cycles of one length;
-    one-cycle: Smith and Topin, "Super-Convergence", 2018 (arXiv:1708.07120).
+    one-cycle: Smith and Topin, "Super-Convergence", 2018 (arXiv:1708.07120). `plateau` is constant here; see `Plateau`.
     """
 
     def after_warmup(share: float) -> float:
         match config.name:
-            case "constant":
+            case "constant" | "plateau":
                 return 1.0
             case "step":
                 drops = min(math.floor(share * (config.n_drops + 1)), config.n_drops)
@@ -71,6 +73,26 @@ def make_schedule(config: ScheduleConfig) -> Callable[[float], float]:
 def _cosine(share: float) -> float:
     """Fall from 1 to 0 along half a cosine."""
     return (1 + math.cos(math.pi * share)) / 2
+
+
+class Plateau:
+    """The further factor of the schedule `plateau`: it drops whenever the validation metric has not risen for a while.
+
+    Attributes:
+        factor: now; 1 for every other schedule.
+        looks: how many since the best, or since the last drop.
+    """
+
+    def __init__(self, config: ScheduleConfig) -> None:
+        self._config = config
+        self.factor = 1.0
+        self.looks = 0
+
+    def look(self, *, is_best: bool) -> None:
+        """Take note of a look at the metric."""
+        self.looks = 0 if is_best else self.looks + 1
+        if self._config.name == "plateau" and self.looks >= self._config.wait:
+            self.factor, self.looks = self.factor * self._config.drop, 0
 
 
 SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)

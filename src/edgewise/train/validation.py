@@ -1,13 +1,29 @@
 """Interactions held out of training, to tell when a model is at its best."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from edgewise.errors import ConfigError
 from edgewise.evaluate.metrics import find_hits, ndcg_at_k
 from edgewise.ranking import Rows, block_size, top_k
+from edgewise.train.config import TrainConfig
+from edgewise.train.plan import Watch
 from edgewise.types import Bools, Floats, Index
+
+_K = 20
+"""The cut-off of the validation metric."""
+
+_WATCHED_USERS = 4000
+"""A sample of so many users tells two epochs apart at a fraction of the time."""
+
+_LOOKS = 20
+"""How often the metric is looked at in a whole training."""
+
+Vectors: TypeAlias = Callable[[], tuple[Floats, Floats]]
+"""Returns the vectors of users [n_users, d] and items [n_items, d] now; scores are their dot products."""
 
 
 def hold_out(interactions: csr_array, share: float, rng: np.random.Generator) -> tuple[csr_array, csr_array]:
@@ -30,8 +46,27 @@ def hold_out(interactions: csr_array, share: float, rng: np.random.Generator) ->
     return _part(interactions, user, ~held), _part(interactions, user, held)
 
 
+def watch_ndcg(
+    vectors: Vectors, seen: csr_array, held_out: csr_array, config: TrainConfig, rng: np.random.Generator
+) -> Watch | None:
+    """Return what to watch while training, NDCG@20 on what was held out; None where the settings hold nothing out.
+
+    Raises:
+        ConfigError: if something should have been held out, and nobody had anything to spare.
+    """
+    if not config.valid_share:
+        return None
+    if not held_out.nnz:
+        raise ConfigError(
+            f"valid_share = {config.valid_share:g} holds out nothing: none of the {held_out.shape[0]:,} users has enough "
+            "interactions to lose one. Set valid_share = 0, or a larger share."
+        )
+    measure = validation_ndcg(vectors, seen, held_out, _K, _WATCHED_USERS, rng)
+    return Watch(f"ndcg@{_K}", measure, max(1, config.epochs // _LOOKS))
+
+
 def validation_ndcg(
-    vectors: Callable[[], tuple[Floats, Floats]],
+    vectors: Vectors,
     seen: csr_array,
     held_out: csr_array,
     k: int,
@@ -41,7 +76,7 @@ def validation_ndcg(
     """Return a function that tells the mean NDCG@k on what was held out, seen items left out of the lists.
 
     Args:
-        vectors: returns the vectors of users [n_users, d] and items [n_items, d] now; scores are their dot products.
+        vectors: the model's, now.
         seen, held_out: from `hold_out`.
         n_users: how many users to look at, drawn once; all if there are fewer.
     """

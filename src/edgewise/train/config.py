@@ -1,0 +1,178 @@
+"""The settings of training: the [train] section, the same for every model that learns step by step."""
+
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from edgewise.config import Settings
+from edgewise.train.schedules import ScheduleConfig
+
+LossName: TypeAlias = Literal[
+    "sampled-softmax", "in-batch-softmax", "infonce", "bpr", "bce", "cosine-contrastive", "alignment-uniformity"
+]
+SamplerName: TypeAlias = Literal["uniform", "popularity", "in-batch", "mixed", "hard"]
+OptimiserName: TypeAlias = Literal["adam", "adagrad", "sgd", "sparse-adam", "sparse-adagrad", "sparse-sgd"]
+
+
+@dataclass(frozen=True)
+class LossTraits:
+    """What follows from the choice of a loss.
+
+    Attributes:
+        negatives: "shared" by all users of a batch, "own" of each interaction, or "none".
+        sampler, negative_power, n_negatives, batch_size, learning_rate, l2, l2_exponent: the defaults; n_negatives and
+            batch_size of None depend on the data.
+        by_user: whether a batch holds users with all their interactions, or interactions drawn at random.
+    """
+
+    negatives: Literal["shared", "own", "none"]
+    sampler: SamplerName
+    negative_power: float
+    n_negatives: int | None
+    batch_size: int | None
+    learning_rate: float
+    l2: float
+    l2_exponent: float
+    by_user: bool
+
+
+TRAITS: dict[LossName, LossTraits] = {
+    "sampled-softmax": LossTraits("shared", "popularity", 0.5, None, None, 0.03, 0.045, 0.5, by_user=True),
+    "in-batch-softmax": LossTraits("shared", "in-batch", 0.0, None, 4096, 0.03, 0.045, 0.5, by_user=False),
+    "infonce": LossTraits("shared", "in-batch", 0.0, None, 4096, 0.03, 1e-4, 0.5, by_user=False),
+    "bpr": LossTraits("own", "uniform", 0.0, 1, 2048, 0.003, 1e-4, 1.0, by_user=False),
+    "bce": LossTraits("own", "uniform", 0.0, 4, 2048, 0.003, 1e-4, 1.0, by_user=False),
+    "cosine-contrastive": LossTraits("shared", "uniform", 0.0, 1024, None, 0.03, 1e-4, 0.5, by_user=True),
+    "alignment-uniformity": LossTraits("none", "uniform", 0.0, None, 4096, 0.01, 1e-4, 0.5, by_user=False),
+}
+"""Loss name to what follows from it."""
+
+
+class AveragingConfig(Settings):
+    """Which average of the weights over time is kept in the end.
+
+    `ema`: of every step, each counting `decay` of the one after it (Polyak and Juditsky, 1992); `swa`: of the epochs after
+    `start`, each counting the same (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
+    UAI 2018, arXiv:1803.05407).
+    """
+
+    name: Literal["none", "ema", "swa"] = "none"
+    decay: float | None = Field(default=None, gt=0, lt=1)  # ema; None: 0.99
+    start: float | None = Field(default=None, ge=0, lt=1)  # swa: the share of training before the first; None: 0.75
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        for key, value, owner in (("decay", self.decay, "ema"), ("start", self.start, "swa")):
+            if value is not None and self.name != owner:
+                raise ValueError(f"{key} = {value:g} belongs to averaging by {owner!r}, not {self.name!r}")
+        return self
+
+
+class TrainConfig(Settings):
+    """How a model is trained. Where a default is None, it follows from the loss (see `TRAITS`) or the data."""
+
+    loss: LossName = "sampled-softmax"
+    temperature: PositiveFloat | None = None  # infonce: what cosines are divided by; None: 0.15
+    margin: float | None = Field(default=None, ge=-1, le=1)  # cosine-contrastive: cosines below cost nothing; None: 0.4
+    negative_weight: PositiveFloat | None = None  # cosine-contrastive: of the mean over negatives; None: 100
+    uniformity: PositiveFloat | None = None  # alignment-uniformity: weight of the latter; None: 1
+
+    sampler: SamplerName | None = None
+    negative_power: NonNegativeFloat | None = None  # negatives are drawn by popularity to this power
+    n_negatives: PositiveInt | None = None  # shared by a batch, or of each interaction
+    n_candidates: PositiveInt | None = None  # hard: the best-scored of so many is taken; None: 8
+    avoid_known: bool = False  # whether what a user met is never a negative; otherwise it may be, as rarely as chance has it
+
+    epochs: PositiveInt = 80
+    batch_size: PositiveInt | None = None  # interactions; None: by the loss, 16 batches an epoch at least
+    optimiser: OptimiserName = "adam"  # the sparse ones touch only the rows of the batch
+    momentum: float | None = Field(default=None, gt=0, lt=1)  # sgd alone
+    learning_rate: PositiveFloat | None = None  # at its highest
+    schedule: ScheduleConfig = ScheduleConfig()  # how it moves: by default along half a cosine to zero
+    clip_norm: PositiveFloat | None = None  # the longest a step's gradient may be
+    averaging: AveragingConfig = AveragingConfig()
+
+    l1: NonNegativeFloat = 0.0  # on embeddings, per interaction
+    l2: NonNegativeFloat | None = None  # on embeddings, per interaction
+    l2_exponent: float | None = Field(default=None, ge=0, le=1)  # l1 and l2 grow with a row's interactions so
+    penalised: Literal["layer-0", "final"] = "layer-0"  # the table below the first layer, or what comes out of the last
+    weights_l1: NonNegativeFloat = 0.0  # on all that is no embedding
+    weights_l2: NonNegativeFloat = 0.0
+    weight_decay: NonNegativeFloat = 0.0  # on everything, decoupled from the gradient
+
+    valid_share: float = Field(default=0.0, ge=0, le=0.5)  # held out to find the best epoch, hence lost to training
+    patience: PositiveInt | None = None  # stop after so many looks without a new best; None: 3
+
+    device: str = "cpu"  # or cuda
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the products of dense matrices
+    warm_start: str | None = None  # a folder of checkpoints whose weights to start from
+    checkpoint_every_s: NonNegativeFloat = 30.0  # where checkpoints are kept: seconds between two; never changes a result
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        traits = TRAITS[self.loss]
+        owned: dict[str, tuple[LossName, ...]] = {
+            "temperature": ("infonce",),
+            "margin": ("cosine-contrastive",),
+            "negative_weight": ("cosine-contrastive",),
+            "uniformity": ("alignment-uniformity",),
+        }
+        for key, owners in owned.items():
+            if (value := getattr(self, key)) is not None and self.loss not in owners:
+                raise ValueError(f"{key} = {value:g} belongs to the loss {owners[0]!r}, not {self.loss!r}; leave it out")
+        if traits.negatives == "none":
+            for key in ("sampler", "negative_power", "n_negatives", "n_candidates"):
+                if (value := getattr(self, key)) is not None:
+                    raise ValueError(f"{key} = {value!r}: the loss {self.loss!r} has no negatives; leave it out")
+            if self.avoid_known:
+                raise ValueError(f"avoid_known = true: the loss {self.loss!r} has no negatives; leave it out")
+        self._check_sampler(traits)
+        if self.patience is not None and not self.valid_share:
+            raise ValueError(f"patience = {self.patience}: nothing is held out to look at; set valid_share, such as 0.1")
+        if self.schedule.name == "plateau" and not self.valid_share:
+            raise ValueError(
+                "the schedule 'plateau' waits for a validation metric, and nothing is held out; set valid_share, such as 0.1"
+            )
+        if self.momentum is not None and self.optimiser != "sgd":
+            raise ValueError(f"momentum = {self.momentum:g} belongs to the optimiser 'sgd', not {self.optimiser!r}")
+        if self.is_sparse and self.weight_decay:
+            raise ValueError(
+                f"weight_decay = {self.weight_decay:g} touches every row, {self.optimiser!r} only those of the batch; use l2"
+            )
+        return self
+
+    def _check_sampler(self, traits: LossTraits) -> None:
+        if self.sampler == "hard" and traits.negatives == "shared":
+            raise ValueError(
+                f"sampler = 'hard' picks negatives for each interaction, and those of {self.loss!r} are shared by a batch; "
+                "use loss bpr or bce"
+            )
+        if self.loss == "in-batch-softmax" and self.sampler not in (None, "in-batch"):
+            raise ValueError(f"sampler = {self.sampler!r}: 'in-batch-softmax' takes the batch; use 'sampled-softmax'")
+        sampler = self.sampler or traits.sampler
+        if self.negative_power and sampler in ("uniform", "in-batch"):
+            if self.sampler is None and sampler == "uniform":
+                return  # a power without a sampler asks for popularity
+            raise ValueError(
+                f"negative_power = {self.negative_power:g}: the sampler {sampler!r} knows no popularity; use 'popularity'"
+            )
+        if self.n_candidates is not None and sampler != "hard":
+            raise ValueError(f"n_candidates = {self.n_candidates} belongs to the sampler 'hard', not {sampler!r}")
+        if self.n_negatives is not None and sampler == "in-batch" and traits.negatives == "shared":
+            raise ValueError(f"n_negatives = {self.n_negatives}: the sampler 'in-batch' takes the batch's items; set batch_size")
+
+    @property
+    def traits(self) -> LossTraits:
+        """What follows from the loss."""
+        return TRAITS[self.loss]
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the optimiser touches only the rows of the batch."""
+        return self.optimiser.startswith("sparse-")
+
+    @property
+    def highest_rate(self) -> float:
+        """The learning rate at its highest."""
+        return self.learning_rate if self.learning_rate is not None else self.traits.learning_rate

@@ -1,0 +1,233 @@
+"""The objective of ranking models: batches, their negatives, the loss and the penalties on embeddings, as the settings say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+from torch.nn.functional import embedding, normalize
+
+from edgewise.errors import ConfigError
+from edgewise.rng import make_rng
+from edgewise.telemetry import note
+from edgewise.train.batches import Batch, batches_of_interactions, batches_of_users, n_batches_of_users
+from edgewise.train.config import TrainConfig
+from edgewise.train.losses import (
+    Pairs,
+    alignment_uniformity_loss,
+    bce_loss,
+    bpr_loss,
+    cosine_contrastive_loss,
+    hardest,
+)
+from edgewise.train.negatives import NegativeSampler
+from edgewise.train.penalties import l1_penalty, l2_penalty
+from edgewise.train.sampled_softmax import sampled_softmax_loss
+from edgewise.types import Doubles, Floats, Index
+
+_STEPS_PER_EPOCH = 16
+"""Unless a batch size is given. A graph model's step passes over the whole graph, so few and large steps are cheap."""
+
+_N_SPREAD = 2048
+"""Uniformity looks at all pairs of so many interactions of a batch."""
+
+_NO_PAIRS: Pairs = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch with its negatives, as rows of a table of users and items in one.
+
+    Attributes:
+        users: int64 [n_users], distinct rows.
+        owner: int64 [n_interactions], ascending: which of `users` each interaction belongs to.
+        items: int64 [n_interactions], rows.
+        negatives: rows: int64 [n_interactions, n_candidates], or [n_negatives] where the batch shares them; may be empty.
+        log_expected: float32 [n_negatives], of shared ones; see `SharedNegatives`.
+        left_out: pairs of a user and a shared negative that do not count, since the user knows it.
+        spread: int64 [m], interactions that a loss of uniformity holds apart.
+    """
+
+    users: Index
+    owner: Index
+    items: Index
+    negatives: Index
+    log_expected: Floats
+    left_out: Pairs = _NO_PAIRS
+    spread: Index = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def rows(self) -> Index:
+        """Return all rows that take part, ascending."""
+        return np.unique(np.concatenate([self.users, self.items, self.negatives.ravel()]))
+
+    def among(self, rows: Index) -> "Drawn":
+        """Return the same with places among `rows` for rows."""
+        at = {name: np.searchsorted(rows, getattr(self, name)) for name in ("users", "items", "negatives")}
+        return replace(self, **at)
+
+
+class RankingObjective:
+    """What a model of users and items minimises, and on which batches.
+
+    Args:
+        interactions: [n_users, n_items], columns ascending in each row; one at least.
+        config: the settings.
+        seed: of all that is drawn; an epoch's batches depend on it and on the epoch's number alone.
+
+    Raises:
+        ConfigError: if a setting does not fit the data.
+    """
+
+    def __init__(self, interactions: csr_array, config: TrainConfig, seed: int) -> None:
+        self._interactions = interactions
+        self._config = config
+        self._seed = seed
+        self._n_users = interactions.shape[0]
+        self._sampler = NegativeSampler(interactions, config)
+        self.n_shared = self._sampler.n_negatives if config.traits.negatives == "shared" else 0
+        self.batch_size = self._batch_size()
+        per_user = np.diff(interactions.indptr)
+        per_item = np.bincount(interactions.indices, minlength=interactions.shape[1])
+        self._appearances = np.concatenate([per_user, per_item])
+        self._row_weights = torch.from_numpy(self._weights_of_rows(per_user, per_item))
+        self._precision = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches an epoch has."""
+        if self._config.traits.by_user:
+            return n_batches_of_users(self._interactions, self.batch_size)
+        return -(-self._interactions.nnz // self.batch_size)
+
+    @property
+    def working_bytes(self) -> int:
+        """How many bytes a step's batch and scores take, at the most."""
+        n_columns = self.n_shared or self._sampler.n_negatives * self._sampler.n_candidates
+        n_scores = min(512, self._n_users) * n_columns * 3 if self.n_shared else self.batch_size * n_columns * 64
+        return 4 * n_scores + 64 * self.batch_size + 64 * self._interactions.nnz
+
+    def batches(self, epoch: int) -> Iterator[Drawn]:
+        """Draw the batches of an epoch: the same ones whenever it is asked."""
+        rng = make_rng(self._seed, "epoch", epoch)  # a stream an epoch: what it draws depends on no other
+        make = batches_of_users if self._config.traits.by_user else batches_of_interactions
+        for batch in make(self._interactions, self.batch_size, rng):
+            yield self._with_negatives(batch, rng)
+
+    def loss(self, below: Tensor, final: Tensor, drawn: Drawn) -> Tensor:
+        """Return the loss of a batch.
+
+        Args:
+            below: float32 [n_users + n_items, d], the embeddings below the first layer. final: what the net makes of them.
+            drawn: a batch.
+        """
+        return self.ranking_loss(final, drawn) + self._penalty(
+            below if self._config.penalised == "layer-0" else final, self._row_weights
+        )
+
+    def loss_of_rows(self, table: Tensor, drawn: Drawn) -> Tensor:
+        """Return the loss of a batch where nothing lies between embeddings and scores: only the rows of the batch are touched.
+
+        Penalties are taken from these rows alone, scaled so that their expectation is the same.
+        """
+        rows = drawn.rows()
+        there = embedding(torch.from_numpy(rows).to(table.device), table, sparse=self._config.is_sparse)
+        local = drawn.among(rows)
+        times = np.bincount(local.users[local.owner], minlength=rows.size) + np.bincount(local.items, minlength=rows.size)
+        share = times / np.maximum(self._appearances[rows], 1) * (self._interactions.nnz / local.items.size)
+        weights = self._row_weights[torch.from_numpy(rows)] * torch.from_numpy(share.astype(np.float32))
+        return self.ranking_loss(there, local) + self._penalty(there, weights)
+
+    def ranking_loss(self, table: Tensor, drawn: Drawn) -> Tensor:
+        """Return the loss of a batch without penalties."""
+        config, users = self._config, drawn.users[drawn.owner]
+        match config.loss:
+            case "bpr" | "bce":
+                negatives = drawn.negatives
+                if negatives.shape[1] > self._sampler.n_negatives:
+                    negatives = hardest(table, users, negatives, self._sampler.n_negatives)
+                return (bpr_loss if config.loss == "bpr" else bce_loss)(table, users, drawn.items, negatives)
+            case "cosine-contrastive":
+                return cosine_contrastive_loss(
+                    table,
+                    drawn.users,
+                    drawn.owner,
+                    drawn.items,
+                    drawn.negatives,
+                    margin=0.4 if config.margin is None else config.margin,
+                    negative_weight=config.negative_weight or 100.0,
+                    left_out=drawn.left_out,
+                )
+            case "alignment-uniformity":
+                return alignment_uniformity_loss(table, users, drawn.items, drawn.spread, config.uniformity or 1.0)
+            case _:
+                if config.loss == "infonce":  # dot products of these are cosines over the temperature
+                    table = normalize(table) * (config.temperature or 0.15) ** -0.5
+                return sampled_softmax_loss(
+                    table,
+                    drawn.users,
+                    drawn.owner,
+                    drawn.items,
+                    drawn.negatives,
+                    drawn.log_expected,
+                    left_out=drawn.left_out,
+                    precision=self._precision,
+                )
+
+    def _with_negatives(self, batch: Batch, rng: np.random.Generator) -> Drawn:
+        config = self._config
+        kept = {"users": batch.users, "owner": batch.owner, "items": self._n_users + batch.items}
+        nothing = np.empty(0, dtype=np.float32)
+        match config.traits.negatives:
+            case "own":
+                return Drawn(**kept, negatives=self._n_users + self._sampler.own(batch, rng), log_expected=nothing)
+            case "shared":
+                shared = self._sampler.shared(batch, rng)
+                left_out = self._sampler.known_among(batch.users, shared.items)
+                correction = np.zeros_like(shared.log_expected) if config.loss == "infonce" else shared.log_expected
+                return Drawn(**kept, negatives=self._n_users + shared.items, log_expected=correction, left_out=left_out)
+            case "none":
+                spread = np.sort(rng.permutation(len(batch))[:_N_SPREAD])
+                return Drawn(**kept, negatives=_NO_PAIRS[0], log_expected=nothing, spread=spread)
+
+    def _batch_size(self) -> int:
+        n, given = self._interactions.nnz, self._config.batch_size
+        if n == 0:
+            raise ConfigError("there are no interactions to train on.")
+        if given is not None and given > n:
+            note(f"batch_size = {given:,} is more than the {n:,} interactions there are: every epoch is one step")
+        by_share = max(1, n // _STEPS_PER_EPOCH)
+        return min(given, n) if given is not None else min(self._config.traits.batch_size or by_share, by_share)
+
+    def _penalty(self, x: Tensor, row_weights: Tensor) -> Tensor:
+        l1, l2 = self._config.l1, self._l2
+        row_weights = row_weights.to(x.device)
+        penalty = l2 * l2_penalty(x, row_weights) if l2 else x.new_zeros(())
+        return penalty + l1 * l1_penalty(x, row_weights) if l1 else penalty
+
+    @property
+    def _l2(self) -> float:
+        return self._config.traits.l2 if self._config.l2 is None else self._config.l2
+
+    def _weights_of_rows(self, per_user: Index, per_item: Index) -> Floats:
+        """Weigh each row's penalty by how often it stands in an interaction: float32 [n_users + n_items].
+
+        The paper of LightGCN adds the squared lengths of the rows of a batch, over the size of the batch; with an exponent of
+        1 this is their expectation. A smaller one spreads the same sum more evenly: Rendle et al., "Revisiting the
+        Performance of iALS on Item Recommendation Benchmarks", RecSys 2022 (arXiv:2110.14037), find that it matters.
+        """
+        config, n = self._config, self._interactions.nnz
+        exponent = config.traits.l2_exponent if config.l2_exponent is None else config.l2_exponent
+        of_items = per_item.astype(np.float64)
+        if config.traits.negatives == "own":
+            of_items = of_items + n * self._sampler.n_negatives * self._sampler.probability  # a batch holds these too
+        weights = [_flattened(counts, exponent) for counts in (per_user.astype(np.float64), of_items)]
+        return np.asarray(np.concatenate(weights) / n, dtype=np.float32)
+
+
+def _flattened(counts: Doubles, exponent: float) -> Doubles:
+    """Raise counts to a power, scaled so that their sum stays; zeros stay zero."""
+    raised: Doubles = np.power(counts, exponent, out=np.zeros_like(counts), where=counts > 0)
+    raised *= counts.sum() / raised.sum()
+    return raised
