@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -33,13 +32,12 @@ def test_nan_is_no_json(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file.txt"
     atomic_write(path, "old")
-    real = os.fdopen
 
-    def full(handle: int, mode: str) -> Any:
-        os.close(handle)
-        return real(os.open("/dev/full", os.O_WRONLY), mode)
+    def full(path: Path, content: bytes) -> None:  # noqa: ARG001
+        with Path("/dev/full").open("wb") as file:
+            file.write(content)
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DataError, match=r"cannot write .*file.txt: No space left on device. Nothing was changed"):
         atomic_write(path, "new")
     assert path.read_text() == "old"

@@ -87,9 +87,10 @@ def _toml_value(text: str) -> Any:
 
 
 def _explain(problem: Any, settings: type[Settings]) -> str:
-    name = ".".join(str(part) for part in problem["loc"]) or "the section"
+    name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"unknown setting {name!r}; there are {', '.join(settings.model_fields)}"
     if problem["type"] == "missing":
         return f"setting {name!r} is missing"
-    return f"{name} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name} = {problem['input']!r}: {message}" if name else message  # without a name: how several fit together

@@ -160,11 +160,13 @@ class Keeping:
         checkpoints: a folder for the state of training, from which a fit that was cut off goes on; None: keep none.
         tensorboard: a folder for learning curves as TensorBoard's files; None: write none.
         identity: what makes the fit this fit (model, settings, seed, data); a checkpoint of another is refused.
+        restart: begin anew whatever the folder holds; its checkpoint stays until there is a new one.
     """
 
     checkpoints: Path | None = None
     tensorboard: Path | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
+    restart: bool = False
 
 
 class Recommender(ABC):
@@ -244,7 +246,12 @@ class Recommender(ABC):
     # What all models share.
 
     def fit(
-        self, dataset: Dataset, *, checkpoints: Path | str | None = None, tensorboard: Path | str | None = None
+        self,
+        dataset: Dataset,
+        *,
+        checkpoints: Path | str | None = None,
+        restart: bool = False,
+        tensorboard: Path | str | None = None,
     ) -> Self:
         """Learn from a data set, which stays as it is; returns the model itself.
 
@@ -252,6 +259,7 @@ class Recommender(ABC):
             dataset: what to learn from.
             checkpoints: a folder for the state of training, for models that are trained step by step. Where it holds the
                 state of a fit that was cut off, that fit goes on, and ends with the bits that it would have ended with.
+            restart: begin anew whatever is there; the old checkpoint stays until there is a new one.
             tensorboard: a folder for learning curves as TensorBoard's files.
 
         Raises:
@@ -264,6 +272,7 @@ class Recommender(ABC):
             None if checkpoints is None else Path(checkpoints),
             None if tensorboard is None else Path(tensorboard),
             self._identity(dataset) if checkpoints is not None else {},
+            restart,
         )
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             delattr(self, name)  # what was derived from an earlier fit

@@ -15,6 +15,7 @@ from edgewise.data.features import FeatureConfig
 from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
 from edgewise.models.registry import model_class
+from edgewise.train.config import TrainConfig
 
 
 class DataConfig(Columns):
@@ -43,12 +44,17 @@ class TuneConfig(Settings):
 
 
 class RunConfig(Settings):
-    """Everything that a run can be told. `[model]` holds `name` and the model's own settings."""
+    """Everything that a run can be told.
+
+    `[model]` holds `name` and the model's own settings; `[train]` settings of training, for every model that is trained
+    step by step.
+    """
 
     data: DataConfig = DataConfig()
     clean: CleanConfig = CleanConfig()
     split: SplitConfig = SplitConfig()
     features: FeatureConfig = FeatureConfig()
+    train: dict[str, Any] = Field(default_factory=dict)
     model: dict[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateConfig = EvaluateConfig()
     tune: TuneConfig = TuneConfig()
@@ -81,19 +87,30 @@ class RunConfig(Settings):
     @property
     def model_settings(self) -> dict[str, Any]:
         """The settings of the model that `[model] name` names, without the name."""
-        own = {key: value for key, value in self.model.items() if key != "name"}
-        return self.settings_of(str(self.model["name"]), own)
+        name = str(self.model["name"])
+        if self.train and not issubclass(model_class(name).Config, TrainConfig):
+            raise ConfigError(
+                f"[train] sets {', '.join(self.train)}, and {name} is not trained step by step; leave it out."
+            )
+        return self.settings_of(name, {key: value for key, value in self.model.items() if key != "name"})
 
     def settings_of(self, name: str, own: Mapping[str, Any]) -> dict[str, Any]:
-        """Put [features] under a model's own settings, where the model reads attributes.
+        """Put [train] and [features] under a model's own settings, where the model is trained, or reads attributes.
 
         Raises:
             UnknownNameError: if there is no such model.
+            ConfigError: if [train] has a key that is no setting of training.
         """
+        known = model_class(name).Config
+        if unknown := [key for key in self.train if key not in TrainConfig.model_fields]:
+            raise ConfigError(
+                f"[train]: unknown setting {unknown[0]!r}; there are {', '.join(TrainConfig.model_fields)}."
+            )
+        settings = {**self.train, **own} if issubclass(known, TrainConfig) else dict(own)
         shared = self.features.model_dump(exclude_unset=True)
-        if not shared or "features" not in model_class(name).Config.model_fields:
-            return dict(own)
-        return {**own, "features": {**shared, **own.get("features", {})}}
+        if shared and "features" in known.model_fields:
+            settings["features"] = {**shared, **own.get("features", {})}
+        return settings
 
     def to_toml(self) -> str:
         """Return the configuration as TOML that `read_config` takes back; settings without a value are left out."""

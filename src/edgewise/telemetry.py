@@ -16,8 +16,8 @@ class Step(Protocol):
 class Listener(Protocol):
     """Shows progress."""
 
-    def step(self, label: str, total: float | None) -> contextlib.AbstractContextManager[Step]:
-        """Open a piece of work of `total` units (None: not known)."""
+    def step(self, label: str, total: float | None, done: float) -> contextlib.AbstractContextManager[Step]:
+        """Open a piece of work of `total` units (None: not known), `done` of them before."""
 
     def note(self, text: str) -> None:
         """Tell one line that is worth reading whatever happens next."""
@@ -29,7 +29,7 @@ class _SilentStep:
 
 
 class _Silent:
-    def step(self, label: str, total: float | None) -> contextlib.AbstractContextManager[Step]:  # noqa: ARG002 - the protocol's names
+    def step(self, label: str, total: float | None, done: float) -> contextlib.AbstractContextManager[Step]:  # noqa: ARG002 - the protocol's names
         """Open nothing."""
         return contextlib.nullcontext(_SilentStep())
 
@@ -50,13 +50,13 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
-def step(label: str, total: float | None = None) -> contextlib.AbstractContextManager[Step]:
-    """Open a piece of long work; call `advance` on what the block gives.
+def step(label: str, total: float | None = None, done: float = 0) -> contextlib.AbstractContextManager[Step]:
+    """Open a piece of long work, `done` of it before; call `advance` on what the block gives.
 
     >>> with step("epochs", total=2) as work:
     ...     work.advance(1, loss=0.7)
     """
-    return _listener.get().step(label, total)
+    return _listener.get().step(label, total, done)
 
 
 def note(text: str) -> None:

@@ -242,7 +242,7 @@ def test_progress_is_told() -> None:
 
     class Listener:
         @contextlib.contextmanager
-        def step(self, label: str, total: float | None) -> Iterator[Step]:
+        def step(self, label: str, total: float | None, done: float) -> Iterator[Step]:  # noqa: ARG002
             work = Work()
             yield work
             told.append((label, total, work.done))

@@ -49,7 +49,7 @@ def test_one_cycle_is_torchs() -> None:
 def test_every_schedule_trains(name: str) -> None:
     from edgewise.testing.planted import planted_tastes
 
-    model = LightGCN(epochs=5, embedding_dim=8, schedule={"name": name}).fit(planted_tastes().train)
+    model = LightGCN(epochs=5, embedding_dim=8, valid_share=0.1, schedule={"name": name}).fit(planted_tastes().train)
     losses = [entry["loss"] for entry in model.record.curve]
     assert math.isfinite(losses[-1])
     assert losses[-1] < losses[0]
@@ -58,7 +58,7 @@ def test_every_schedule_trains(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "linear"}, "schedule.*'constant', 'step', 'exponential', 'cosine' or 'one-cycle'"),
+        ({"name": "linear"}, "schedule.*'constant', 'step', 'exponential', 'cosine', 'one-cycle' or 'plateau'"),
         ({"name": "step", "restarts": 2}, "restarts = 2: only the schedule 'cosine' restarts, not 'step'"),
         ({"name": "one-cycle", "warmup": 0.1}, "warmup = 0.1: the schedule 'one-cycle' warms up by itself"),
         ({"warmup": 1.0}, "warmup"),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from edgewise import telemetry
 from edgewise.files import write_json
@@ -27,6 +31,9 @@ _PIPE_WIDTH = 120
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
+
+_LINE_EVERY_S = 15.0
+"""Where standard error is no terminal: seconds between two lines about work under way."""
 
 TO_STDOUT = "-"
 """The value of `--json` that means standard output."""
@@ -46,6 +53,48 @@ class _ShownStep:
             self.progress.advance(self.task, amount)
 
 
+class _Speed(ProgressColumn):
+    """Units done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Show the speed once it is known."""
+        return Text("" if task.speed is None else f"{task.speed:.3g}/s")
+
+
+class _ToldStep:
+    def __init__(self, label: str, total: float | None, done: float) -> None:
+        self.label, self.total, self.before, self.done = label, total, done, done
+        self.started = self.told = time.monotonic()
+
+    def advance(self, amount: float = 1, /, **figures: float) -> None:
+        """Tell how far it is, now and then."""
+        now = time.monotonic()
+        self.done += amount
+        if now - self.told < _LINE_EVERY_S:
+            return
+        self.told = now
+        speed = (self.done - self.before) / (now - self.started)
+        left = f", {(self.total - self.done) / speed:.0f} s left" if self.total and speed > 0 else ""
+        text = "".join(f", {name} {value:.4g}" for name, value in figures.items())
+        err.print(
+            f"{self.label}: {self.done:,.0f}{f' of {self.total:,.0f}' if self.total else ''}, {speed:.3g}/s{left}{text}",
+            markup=False,
+        )
+
+
+class _Told:
+    """A listener that prints a line now and then, for logs."""
+
+    @contextlib.contextmanager
+    def step(self, label: str, total: float | None, done: float) -> Iterator[_ToldStep]:
+        """Tell how far it is while the block runs."""
+        yield _ToldStep(label, total, done)
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        err.print(text, markup=False)
+
+
 class _Shown:
     """A listener that draws progress bars, one below the other while nested."""
 
@@ -53,9 +102,9 @@ class _Shown:
         self.progress = progress
 
     @contextlib.contextmanager
-    def step(self, label: str, total: float | None) -> Iterator[_ShownStep]:
+    def step(self, label: str, total: float | None, done: float) -> Iterator[_ShownStep]:
         """Draw a bar while the block runs; finished work leaves the screen."""
-        task = self.progress.add_task(label, total=total, figures="")
+        task = self.progress.add_task(label, total=total, completed=int(done), figures="")
         try:
             yield _ShownStep(self.progress, task)
         finally:
@@ -68,9 +117,13 @@ class _Shown:
 
 @contextlib.contextmanager
 def progress(*, quiet: bool = False) -> Iterator[None]:
-    """Show the progress of everything inside the block; notes alone where standard error is no terminal."""
+    """Show the progress of everything inside the block; where standard error is no terminal, a line now and then."""
     if quiet:
         yield
+        return
+    if not err.is_terminal:
+        with telemetry.listening(_Told()):
+            yield
         return
     bars = Progress(
         SpinnerColumn(),
@@ -78,6 +131,7 @@ def progress(*, quiet: bool = False) -> Iterator[None]:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[figures]}", markup=False),
+        _Speed(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=err,

@@ -20,15 +20,30 @@ def fit(
     users: options.Users = None,
     social: options.Social = None,
     format: options.Format = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="DIR",
+            help="Go on with a training that was cut off: its --out, or a folder to keep checkpoints in.",
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        str | None, typer.Option("--tensorboard", metavar="DIR", help="Write learning curves as TensorBoard's files.")
+    ] = None,
     set_: options.Set = None,
     config: options.Config = None,
     seed: options.Seed = 0,
     json: options.Json = None,
 ) -> None:
-    """Fit one model on a log and write its folder."""
+    """Fit one model on a log and write its folder.
+
+    While a model is trained step by step, checkpoints lie beside --out (OUT.training) until its folder is written.
+    """
     import time
     from pathlib import Path
 
+    from edgewise.cli.checkpoint_place import CheckpointPlace
     from edgewise.cli.console import emit_json, progress, say
     from edgewise.data.read import check_usable
     from edgewise.errors import ConfigError
@@ -42,10 +57,12 @@ def fit(
     recommender = build(str(run.model["name"]), run.model_settings, seed=seed)
     started = time.perf_counter()
     with progress(quiet=bool(json)):
+        place = CheckpointPlace.choose(recommender, Path(out), resume)
         dataset = run.dataset()
         check_usable(dataset)
-        recommender.fit(dataset)
+        recommender.fit(dataset, checkpoints=place.directory, restart=place.restart, tensorboard=tensorboard)
         recommender.save(Path(out), run_config=run.to_toml())
+        place.clear()
     seconds = time.perf_counter() - started
     result = {
         "model": recommender.name, "out": out, "n_users": dataset.n_users, "n_items": dataset.n_items,

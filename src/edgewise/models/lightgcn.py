@@ -73,11 +73,15 @@ class LightGCNNet(torch.nn.Module):
 
     def __init__(self, graph: csr_array, start: Floats, config: LightGCNConfig) -> None:
         super().__init__()
-        self.table = torch.nn.Embedding.from_pretrained(torch.from_numpy(start), freeze=False)
+        self.table = torch.nn.Embedding(start.shape[0], start.shape[1], _weight=torch.from_numpy(start))
         self.config = config
         self.propagate = Propagation.mean(graph, config.n_layers)
         self.one_layer = Propagation(graph, [0.0, 1.0])
-        self.stale = StalePropagation(self.propagate, config.propagate_every, start.shape) if config.propagate_every > 1 else None
+        self.stale = (
+            StalePropagation(self.propagate, config.propagate_every, start.shape)
+            if config.propagate_every > 1
+            else None
+        )
         has_dropout = config.edge_dropout or config.node_dropout
         self.graph_dropout = GraphDropout(graph, config.edge_dropout, config.node_dropout) if has_dropout else None
         kinds = {"none": torch.nn.Identity, "batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
@@ -87,7 +91,9 @@ class LightGCNNet(torch.nn.Module):
     def is_plain(self) -> bool:
         """Whether nothing but propagation lies between the table and what comes out."""
         config = self.config
-        return config.normalisation == "none" and not (self.training and (config.feature_dropout or config.message_dropout))
+        return config.normalisation == "none" and not (
+            self.training and (config.feature_dropout or config.message_dropout)
+        )
 
     def forward(self) -> Tensor:
         """Return the final embeddings: float32 [n, d]."""

@@ -53,4 +53,4 @@ def batches_of_users(interactions: csr_array, batch_size: int, rng: np.random.Ge
 
 def n_batches_of_users(interactions: csr_array, batch_size: int) -> int:
     """Return how many batches `batches_of_users` gives."""
-    return min(-(-interactions.nnz // batch_size), int(np.count_nonzero(np.diff(interactions.indptr))))
+    return min(-(-int(interactions.nnz) // batch_size), int(np.count_nonzero(np.diff(interactions.indptr))))

@@ -48,6 +48,9 @@ TRAITS: dict[LossName, LossTraits] = {
 }
 """Loss name to what follows from it."""
 
+LOSSES: tuple[LossName, ...] = tuple(TRAITS)
+"""The names there are."""
+
 
 class AveragingConfig(Settings):
     """Which average of the weights over time is kept in the end.
@@ -82,7 +85,9 @@ class TrainConfig(Settings):
     negative_power: NonNegativeFloat | None = None  # negatives are drawn by popularity to this power
     n_negatives: PositiveInt | None = None  # shared by a batch, or of each interaction
     n_candidates: PositiveInt | None = None  # hard: the best-scored of so many is taken; None: 8
-    avoid_known: bool = False  # whether what a user met is never a negative; otherwise it may be, as rarely as chance has it
+    avoid_known: bool = (
+        False  # whether what a user met is never a negative; otherwise it may be, as rarely as chance has it
+    )
 
     epochs: PositiveInt = 80
     batch_size: PositiveInt | None = None  # interactions; None: by the loss, 16 batches an epoch at least
@@ -107,7 +112,9 @@ class TrainConfig(Settings):
     device: str = "cpu"  # or cuda
     precision: Literal["float32", "bfloat16"] = "float32"  # of the products of dense matrices
     warm_start: str | None = None  # a folder of checkpoints whose weights to start from
-    checkpoint_every_s: NonNegativeFloat = 30.0  # where checkpoints are kept: seconds between two; never changes a result
+    checkpoint_every_s: NonNegativeFloat = (
+        30.0  # where checkpoints are kept: seconds between two; never changes a result
+    )
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -120,7 +127,9 @@ class TrainConfig(Settings):
         }
         for key, owners in owned.items():
             if (value := getattr(self, key)) is not None and self.loss not in owners:
-                raise ValueError(f"{key} = {value:g} belongs to the loss {owners[0]!r}, not {self.loss!r}; leave it out")
+                raise ValueError(
+                    f"{key} = {value:g} belongs to the loss {owners[0]!r}, not {self.loss!r}; leave it out"
+                )
         if traits.negatives == "none":
             for key in ("sampler", "negative_power", "n_negatives", "n_candidates"):
                 if (value := getattr(self, key)) is not None:
@@ -129,7 +138,9 @@ class TrainConfig(Settings):
                 raise ValueError(f"avoid_known = true: the loss {self.loss!r} has no negatives; leave it out")
         self._check_sampler(traits)
         if self.patience is not None and not self.valid_share:
-            raise ValueError(f"patience = {self.patience}: nothing is held out to look at; set valid_share, such as 0.1")
+            raise ValueError(
+                f"patience = {self.patience}: nothing is held out to look at; set valid_share, such as 0.1"
+            )
         if self.schedule.name == "plateau" and not self.valid_share:
             raise ValueError(
                 "the schedule 'plateau' waits for a validation metric, and nothing is held out; set valid_share, such as 0.1"
@@ -160,7 +171,9 @@ class TrainConfig(Settings):
         if self.n_candidates is not None and sampler != "hard":
             raise ValueError(f"n_candidates = {self.n_candidates} belongs to the sampler 'hard', not {sampler!r}")
         if self.n_negatives is not None and sampler == "in-batch" and traits.negatives == "shared":
-            raise ValueError(f"n_negatives = {self.n_negatives}: the sampler 'in-batch' takes the batch's items; set batch_size")
+            raise ValueError(
+                f"n_negatives = {self.n_negatives}: the sampler 'in-batch' takes the batch's items; set batch_size"
+            )
 
     @property
     def traits(self) -> LossTraits:

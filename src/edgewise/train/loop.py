@@ -24,6 +24,7 @@ from edgewise.train.optimisers import clip_gradient, make_optimisers
 from edgewise.train.plan import Plan, Watch
 from edgewise.train.schedules import Plateau, make_schedule
 
+
 def train(
     plan: Plan[Any], config: TrainConfig, *, curve: list[dict[str, float]], keeping: Keeping | None = None
 ) -> Forecast | None:
@@ -49,10 +50,12 @@ def train(
     """
     keeping = keeping or Keeping()
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(Checkpoints(keeping.checkpoints, keeping.identity)) if keeping.checkpoints else None
+        folder = (
+            stack.enter_context(Checkpoints(keeping.checkpoints, keeping.identity)) if keeping.checkpoints else None
+        )
         board = stack.enter_context(Board(keeping.tensorboard)) if keeping.tensorboard else None
         run = _Run(plan, config, curve, folder, board)
-        run.begin()
+        run.begin(restart=keeping.restart)
         foretold = None if run.is_over else forecast(plan, config)
         with _interrupts_at_boundaries() as interrupted:
             run.go(interrupted)
@@ -94,9 +97,9 @@ class _Run:
     def is_over(self) -> bool:
         return self.stopped or self.epoch >= self.config.epochs
 
-    def begin(self) -> None:
+    def begin(self, *, restart: bool) -> None:
         """Take up the weights to start from, or the checkpoint of a run that was cut off."""
-        found = self.folder.read() if self.folder else None
+        found = self.folder.read() if self.folder and not restart else None
         if found is not None:
             self._restore(*found)
             telemetry.note(f"resumed at epoch {self.epoch + 1} of {self.config.epochs}, step {self.step + 1}")
@@ -107,12 +110,13 @@ class _Run:
     def go(self, interrupted: Callable[[], bool]) -> None:
         """Do all steps that are left."""
         per_epoch, config = self.plan.steps_per_epoch, self.config
-        with telemetry.step("training", config.epochs * per_epoch) as progress:
-            progress.advance(self.epoch * per_epoch + self.step)
+        with telemetry.step("training", config.epochs * per_epoch, self.epoch * per_epoch + self.step) as progress:
             self.net.train()
             while not self.is_over:
                 for number, batch in enumerate(self.plan.batches(self.epoch)):
-                    if number < self.step:  # done before the checkpoint; drawn again so that the stream stands where it stood
+                    if (
+                        number < self.step
+                    ):  # done before the checkpoint; drawn again so that the stream stands where it stood
                         continue
                     self._take_step(batch)
                     progress.advance(1, loss=self.loss_sum / self.step, **self._shown())
@@ -133,9 +137,8 @@ class _Run:
 
     def _stop(self) -> None:
         self._write()
-        if self.folder:
-            telemetry.note(f"stopped at epoch {self.epoch + 1}, step {self.step}; to go on: --resume {self.folder.directory}")
-        raise KeyboardInterrupt
+        kept = f" A checkpoint is kept; to go on: --resume {self.folder.directory}." if self.folder else ""
+        raise KeyboardInterrupt(f"stopped at step {self.step} of epoch {self.epoch + 1}.{kept}")
 
     def _take_step(self, batch: Any) -> None:
         config, per_epoch = self.config, self.plan.steps_per_epoch
@@ -152,7 +155,7 @@ class _Run:
             clip_gradient(self.parameters, config.clip_norm)
         if config.weight_decay:
             with torch.no_grad():
-                torch._foreach_mul_(self.parameters, 1 - rate * config.weight_decay)
+                torch._foreach_mul_([*self.parameters], 1 - rate * config.weight_decay)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
@@ -191,8 +194,12 @@ class _Run:
 
     def _shown(self) -> dict[str, float]:
         """Figures beside the bar: the learning rate, and the metric where one is watched."""
-        rate = {"rate": self.optimisers[0].param_groups[0]["lr"]}
-        return rate if self.best_value == -math.inf or self.plan.watch is None else rate | {f"best {self.plan.watch.name}": self.best_value}
+        rate = {"lr": self.optimisers[0].param_groups[0]["lr"]}
+        return (
+            rate
+            if self.best_value == -math.inf or self.plan.watch is None
+            else rate | {f"best {self.plan.watch.name}": self.best_value}
+        )
 
     def _give_up(self, what: str) -> None:
         put_into(self.net, self.good)
@@ -216,7 +223,11 @@ class _Run:
         tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
         for number, optimiser in enumerate(self.optimisers):
             for place, entries in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser.{number}.{place}.{key}": torch.as_tensor(value) for key, value in entries.items() if value is not None}
+                tensors |= {
+                    f"optimiser.{number}.{place}.{key}": torch.as_tensor(value)
+                    for key, value in entries.items()
+                    if value is not None
+                }
         state = {
             "epoch": self.epoch,
             "step": self.step,
@@ -232,7 +243,9 @@ class _Run:
         try:
             self.folder.write(tensors, state)
         except DataError as error:
-            telemetry.note(f"no checkpoint at epoch {self.epoch + 1}: {error} Training goes on; the last checkpoint stays.")
+            telemetry.note(
+                f"no checkpoint at epoch {self.epoch + 1}: {error} Training goes on; the last checkpoint stays."
+            )
         self.written = time.perf_counter()
 
     def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:

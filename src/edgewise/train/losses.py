@@ -4,6 +4,7 @@
 items among the users of a batch, and are given `users` distinct and for each interaction its `owner` among them.
 """
 
+import math
 from typing import TypeAlias
 
 import torch
@@ -124,9 +125,9 @@ def rows_of(table: Tensor, rows: Index) -> Tensor:
 def _uniformity(points: Tensor) -> Tensor:
     """Return the logarithm of the mean over pairs of e^(-2 |a - b|^2), for points on the sphere [m, d]."""
     squares = 2 - 2 * points @ points.T  # [m, m]
-    first, second = torch.triu_indices(*squares.shape, offset=1, device=points.device)
-    exponents = -_UNIFORMITY_SHARPNESS * squares[first, second]
-    return torch.logsumexp(exponents, dim=0) - torch.log(exponents.new_tensor(float(max(1, exponents.numel()))))
+    n_pairs = max(1, points.shape[0] * (points.shape[0] - 1) / 2)
+    above = torch.ones_like(squares, dtype=torch.bool).triu(diagonal=1)  # each pair once
+    return torch.logsumexp((-_UNIFORMITY_SHARPNESS * squares)[above], dim=0) - math.log(n_pairs)
 
 
 def _index(rows: Index, table: Tensor) -> Tensor:

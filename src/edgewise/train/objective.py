@@ -99,14 +99,14 @@ class RankingObjective:
         """How many batches an epoch has."""
         if self._config.traits.by_user:
             return n_batches_of_users(self._interactions, self.batch_size)
-        return -(-self._interactions.nnz // self.batch_size)
+        return -(-int(self._interactions.nnz) // self.batch_size)
 
     @property
     def working_bytes(self) -> int:
         """How many bytes a step's batch and scores take, at the most."""
         n_columns = self.n_shared or self._sampler.n_negatives * self._sampler.n_candidates
         n_scores = min(512, self._n_users) * n_columns * 3 if self.n_shared else self.batch_size * n_columns * 64
-        return 4 * n_scores + 64 * self.batch_size + 64 * self._interactions.nnz
+        return 4 * n_scores + 64 * self.batch_size + 64 * int(self._interactions.nnz)
 
     def batches(self, epoch: int) -> Iterator[Drawn]:
         """Draw the batches of an epoch: the same ones whenever it is asked."""
@@ -134,7 +134,9 @@ class RankingObjective:
         rows = drawn.rows()
         there = embedding(torch.from_numpy(rows).to(table.device), table, sparse=self._config.is_sparse)
         local = drawn.among(rows)
-        times = np.bincount(local.users[local.owner], minlength=rows.size) + np.bincount(local.items, minlength=rows.size)
+        times = np.bincount(local.users[local.owner], minlength=rows.size) + np.bincount(
+            local.items, minlength=rows.size
+        )
         share = times / np.maximum(self._appearances[rows], 1) * (self._interactions.nnz / local.items.size)
         weights = self._row_weights[torch.from_numpy(rows)] * torch.from_numpy(share.astype(np.float32))
         return self.ranking_loss(there, local) + self._penalty(there, weights)
@@ -192,7 +194,7 @@ class RankingObjective:
                 return Drawn(**kept, negatives=_NO_PAIRS[0], log_expected=nothing, spread=spread)
 
     def _batch_size(self) -> int:
-        n, given = self._interactions.nnz, self._config.batch_size
+        n, given = int(self._interactions.nnz), self._config.batch_size
         if n == 0:
             raise ConfigError("there are no interactions to train on.")
         if given is not None and given > n:

@@ -52,9 +52,10 @@ def sampled_softmax_loss(
     """
     if table.device.type != "cpu":
         return plain_sampled_softmax_loss(table, users, owner, items, negatives, log_expected, left_out=left_out)
-    loss: Tensor = _SampledSoftmax.apply(  # type: ignore[no-untyped-call]
-        table, users, owner, items, negatives, log_expected, left_out, precision
-    )
+    with torch.autocast("cpu", enabled=False):  # what is rounded is written out below
+        loss: Tensor = _SampledSoftmax.apply(  # type: ignore[no-untyped-call]
+            table, users, owner, items, negatives, log_expected, left_out, precision
+        )
     return loss
 
 
@@ -70,7 +71,9 @@ def plain_sampled_softmax_loss(
 ) -> Tensor:
     """The same in the words of torch, for other devices than the CPU, where it is slower; needs memory for all scores at once."""
     mine = rows_of(table, users)
-    shared = mine @ rows_of(table, negatives).T - torch.from_numpy(log_expected).to(table.device)  # [n_users, n_negatives]
+    shared = mine @ rows_of(table, negatives).T - torch.from_numpy(log_expected).to(
+        table.device
+    )  # [n_users, n_negatives]
     if left_out[0].size:
         outside = torch.zeros(shared.shape, dtype=torch.bool, device=table.device)
         outside[torch.from_numpy(left_out[0]), torch.from_numpy(left_out[1])] = True
@@ -84,7 +87,6 @@ class _SampledSoftmax(torch.autograd.Function):
     """Loss and gradient in one pass over the users, so that no score lives longer than in the cache."""
 
     @staticmethod
-    @torch.autocast("cpu", enabled=False)
     def forward(
         context: Any,
         table: Tensor,
@@ -96,7 +98,7 @@ class _SampledSoftmax(torch.autograd.Function):
         left_out: Pairs,
         precision: torch.dtype,
     ) -> Tensor:
-        table = table.detach()
+        table = table.detach().float()
         gradient = torch.zeros_like(table)
         loss = 0.0
         shared_rows = torch.from_numpy(negatives)
