@@ -10,7 +10,7 @@ from scipy.sparse import csr_array, random_array
 from edgewise.errors import ConfigError, DataError
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
-from edgewise.graph.propagation import Propagation
+from edgewise.graph.propagation import Propagation, StalePropagation
 from edgewise.types import Doubles
 
 
@@ -75,3 +75,39 @@ def test_a_matrix_whose_gradient_would_be_wrong_is_refused() -> None:
         Propagation.mean(csr_array(np.ones((2, 3), dtype=np.float32)), 1)
     with pytest.raises(ConfigError, match="layer_weights is empty"):
         Propagation(csr_array((2, 2), dtype=np.float32), [])
+
+
+def test_reused_propagation_by_hand() -> None:
+    # The swap again, mean of x and A x: exact [2, 2] for [1, 3]. A row's own half is fresh, its neighbour's is reused.
+    swap = csr_array(np.array([[0, 1], [1, 0]], dtype=np.float32))
+    stale = StalePropagation(Propagation.mean(swap, 1), 2, (2, 1)).train()
+    x = torch.tensor([[1.0], [3.0]], requires_grad=True)
+    found = stale(x)
+    np.testing.assert_allclose(found.detach(), [[2.0], [2.0]])
+    found.backward(torch.tensor([[1.0], [0.0]]))
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad, [[0.5], [0.5]])
+
+    y = torch.tensor([[5.0], [3.0]], requires_grad=True)
+    found = stale(y)
+    np.testing.assert_allclose(found.detach(), [[2.5 + 1.5], [1.5 + 0.5]])  # the second still sees the 1
+    found.backward(torch.tensor([[0.0], [2.0]]))
+    assert y.grad is not None
+    np.testing.assert_allclose(y.grad, [[0.0], [1.0]])  # the half through the neighbour waits
+
+    z = torch.tensor([[5.0], [3.0]], requires_grad=True)
+    found = stale(z)
+    np.testing.assert_allclose(found.detach(), [[4.0], [4.0]])  # fresh again
+    found.backward(torch.tensor([[0.0], [0.0]]))
+    assert z.grad is not None
+    np.testing.assert_allclose(z.grad, [[1.0], [0.0]])  # what had waited
+
+    assert torch.equal(stale.eval()(y), stale.propagation(y))
+
+
+def test_over_another_matrix_only_the_matrix_changes(adjacency: csr_array) -> None:
+    exact = Propagation(adjacency, [0.5, 0.5])
+    x = torch.ones(22, 2)
+    nothing = csr_array((np.zeros_like(adjacency.data), adjacency.indices, adjacency.indptr), shape=adjacency.shape)
+    assert torch.equal(exact.over(nothing)(x), 0.5 * x)
+    assert not torch.equal(exact(x), 0.5 * x)

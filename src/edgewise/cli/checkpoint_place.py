@@ -55,14 +55,16 @@ class CheckpointPlace:
         named = Path(resume)
         if not has_checkpoint(named) and has_checkpoint(_beside(named)):
             return cls(_beside(named), is_ours=True)
-        if is_model_folder(named):
+        if not has_checkpoint(named) and is_model_folder(named):
             raise ConfigError(
                 f"--resume {resume}: there is a finished model and no checkpoint; it needs no more training. "
                 "To train it again, leave --resume out."
             )
+        is_out = named.resolve() == out.resolve()
         if not has_checkpoint(named):
+            named = beside if is_out else named
             note(f"{named} holds no checkpoint yet: training starts at the beginning, and keeps its checkpoints there")
-        return cls(named, is_ours=False)
+        return cls(named, is_ours=is_out)
 
     def clear(self) -> None:
         """Remove a folder that was ours, when it is no longer needed."""

@@ -92,7 +92,7 @@ class _Told:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        err.print(text, markup=False)
+        err.print(text, markup=False, soft_wrap=True)
 
 
 class _Shown:

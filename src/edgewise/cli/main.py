@@ -54,9 +54,8 @@ def main(arguments: Sequence[str]) -> int:
     except _ClickException as error:
         error.show()
         return EdgewiseError.exit_code
-    except (KeyboardInterrupt, typer.Abort) as stop:
-        told = str(stop.__cause__ or stop)  # training tells where it stopped, and how to go on
-        _complain(told or "stopped. Nothing half-written was left behind.")
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("stopped. Nothing half-written was left behind.")
         return _INTERRUPTED
     except EdgewiseError as error:
         _complain(f"error: {error}")

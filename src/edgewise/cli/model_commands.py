@@ -49,6 +49,7 @@ def fit(
     from edgewise.errors import ConfigError
     from edgewise.models import build
     from edgewise.run_config import read_config
+    from edgewise.telemetry import note
 
     data_section = {"path": data, "format": format, "items": items, "users": users, "social": social}
     run = read_config(config, set_, data=data_section, model={"name": model})
@@ -60,7 +61,11 @@ def fit(
         place = CheckpointPlace.choose(recommender, Path(out), resume)
         dataset = run.dataset()
         check_usable(dataset)
-        recommender.fit(dataset, checkpoints=place.directory, restart=place.restart, tensorboard=tensorboard)
+        try:
+            recommender.fit(dataset, checkpoints=place.directory, restart=place.restart, tensorboard=tensorboard)
+        except KeyboardInterrupt as stop:
+            note(str(stop))  # where training stopped, and how to go on
+            raise
         recommender.save(Path(out), run_config=run.to_toml())
         place.clear()
     seconds = time.perf_counter() - started

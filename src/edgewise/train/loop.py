@@ -141,9 +141,7 @@ class _Run:
         raise KeyboardInterrupt(f"stopped at step {self.step} of epoch {self.epoch + 1}.{kept}")
 
     def _take_step(self, batch: Any) -> None:
-        config, per_epoch = self.config, self.plan.steps_per_epoch
-        done = (self.epoch * per_epoch + self.step) / (config.epochs * per_epoch)
-        rate = config.highest_rate * self.schedule(done) * self.plateau.factor
+        config, rate = self.config, self._rate(self.step)
         value = self.plan.loss_of_step(config, batch, self.epoch, self.step)
         number = float(value.detach())
         if not math.isfinite(number):
@@ -164,10 +162,16 @@ class _Run:
         self.loss_sum += number
         self.step += 1
 
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step of this epoch."""
+        per_epoch = self.plan.steps_per_epoch
+        done = (self.epoch * per_epoch + step) / (self.config.epochs * per_epoch)
+        return self.config.highest_rate * self.schedule(done) * self.plateau.factor
+
     def _end_epoch(self) -> None:
         if not all(torch.isfinite(parameter).all() for parameter in self.parameters):
             self._give_up(f"a weight is no longer a number after epoch {self.epoch + 1}")
-        rate = self.optimisers[0].param_groups[0]["lr"]
+        rate = self._rate(self.step - 1)
         seconds = self.seconds + time.perf_counter() - self.started
         loss = self.loss_sum / max(1, self.step)
         self.curve.append({"epoch": self.epoch + 1, "loss": loss, "seconds": seconds, "learning_rate": rate})
@@ -194,7 +198,7 @@ class _Run:
 
     def _shown(self) -> dict[str, float]:
         """Figures beside the bar: the learning rate, and the metric where one is watched."""
-        rate = {"lr": self.optimisers[0].param_groups[0]["lr"]}
+        rate = {"lr": self._rate(self.step - 1)}
         return (
             rate
             if self.best_value == -math.inf or self.plan.watch is None

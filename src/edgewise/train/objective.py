@@ -30,7 +30,7 @@ from edgewise.types import Doubles, Floats, Index
 _STEPS_PER_EPOCH = 16
 """Unless a batch size is given. A graph model's step passes over the whole graph, so few and large steps are cheap."""
 
-_N_SPREAD = 2048
+_N_SPREAD = 1024
 """Uniformity looks at all pairs of so many interactions of a batch."""
 
 _NO_PAIRS: Pairs = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
@@ -81,6 +81,8 @@ class RankingObjective:
     """
 
     def __init__(self, interactions: csr_array, config: TrainConfig, seed: int) -> None:
+        if not interactions.nnz:
+            raise ConfigError("there are no interactions to train on.")
         self._interactions = interactions
         self._config = config
         self._seed = seed
@@ -195,8 +197,6 @@ class RankingObjective:
 
     def _batch_size(self) -> int:
         n, given = int(self._interactions.nnz), self._config.batch_size
-        if n == 0:
-            raise ConfigError("there are no interactions to train on.")
         if given is not None and given > n:
             note(f"batch_size = {given:,} is more than the {n:,} interactions there are: every epoch is one step")
         by_share = max(1, n // _STEPS_PER_EPOCH)
