@@ -62,6 +62,9 @@ def main() -> None:
         runs["recbole"] = lambda: call(
             peer("recbole", RECBOLE), HERE / "peers" / "recbole_lightgcn.py", split[1], split[3], "--epochs", 1
         )
+        runs["throughput"] = lambda: call(
+            sys.executable, HERE / "throughput.py", arguments.gowalla, "--recbole", peer("recbole", RECBOLE)
+        )
     else:
         print("no --gowalla FOLDER (make bench GOWALLA=FOLDER): only what needs no data set is run")
     unknown = [name for name in arguments.only or [] if name not in runs]

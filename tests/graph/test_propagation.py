@@ -46,6 +46,22 @@ def test_the_sum_of_layers_and_its_gradient_equal_the_dense_formula(
     np.testing.assert_allclose(x.grad.numpy(), operator.T @ incoming, atol=1e-6)
 
 
+@pytest.mark.parametrize("layer_weights", [[2.0], [0.5, 0.5], [0.0, 0.2, 0.8], [0.25] * 4, [0.1, 0.0, -0.3, 0.5, 0.7]])
+def test_some_rows_and_their_gradient_are_those_of_the_whole(adjacency: csr_array, layer_weights: list[float]) -> None:
+    rng = np.random.default_rng(1)
+    rows = np.array([20, 0, 7, 3])
+    x = torch.tensor(rng.standard_normal((22, 5)), dtype=torch.float32, requires_grad=True)
+    incoming = rng.standard_normal((4, 5))
+    operator = _dense_operator(adjacency, layer_weights)
+
+    some = Propagation(adjacency, layer_weights).at_rows(x, rows)
+    some.backward(torch.tensor(incoming, dtype=torch.float32))  # type: ignore[no-untyped-call]
+
+    np.testing.assert_allclose(some.detach().numpy(), (operator @ x.detach().numpy())[rows], atol=1e-6)
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), operator[rows].T @ incoming, atol=1e-6)
+
+
 @pytest.mark.filterwarnings("ignore:Input #0 requires gradient and is not a double precision")
 def test_the_gradient_passes_torchs_own_check(adjacency: csr_array) -> None:
     x = torch.randn(22, 2, generator=torch.Generator().manual_seed(0)).requires_grad_(True)

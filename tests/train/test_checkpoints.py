@@ -61,7 +61,9 @@ def test_other_data_and_settings_are_told_by_fit(tmp_path: Path) -> None:
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
     with Checkpoints(tmp_path, {}):
         holder = "from edgewise.train.checkpoints import Checkpoints; from pathlib import Path; import sys\nCheckpoints(Path(sys.argv[1]), {}).__enter__()"
-        second = subprocess.run([sys.executable, "-c", holder, str(tmp_path)], check=False, capture_output=True, text=True)
+        second = subprocess.run(
+            [sys.executable, "-c", holder, str(tmp_path)], check=False, capture_output=True, text=True
+        )
     assert "CheckpointError: another run is training in" in second.stderr
     with Checkpoints(tmp_path, {}):  # free again
         pass
@@ -225,7 +227,11 @@ def test_ctrl_c_ends_the_step_keeps_a_checkpoint_and_says_how_to_go_on(tmp_path:
         _fit(log, out, *quiet, "--tensorboard", str(tmp_path / "board")), stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while sum(path.stat().st_size for path in (tmp_path / "board").glob("*")) < 1000 and process.poll() is None and time.monotonic() < deadline:
+    while (
+        sum(path.stat().st_size for path in (tmp_path / "board").glob("*")) < 1000
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)

@@ -57,7 +57,7 @@ def test_what_does_not_fit_together_is_refused(settings: dict[str, Any], message
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_printed_config_can_be_read_again(loss: str) -> None:
-    config = TrainConfig(loss=loss)
+    config = make(TrainConfig, {"loss": loss}, where="once")
     assert make(TrainConfig, config.model_dump(mode="json"), where="again") == config
     assert config.highest_rate > 0
 

@@ -10,7 +10,7 @@ from edgewise.errors import MemoryNeedError
 from edgewise.models.lightgcn import LightGCN
 from edgewise.telemetry import listening
 from edgewise.testing.planted import planted_tastes
-from edgewise.train.config import TrainConfig
+from edgewise.train.config import AveragingConfig, TrainConfig
 from edgewise.train.estimate import bytes_beside
 from edgewise.train.plan import Plan, Watch
 from tests.train.test_checkpoints import _Notes
@@ -31,7 +31,7 @@ def _plan(*, watched: bool) -> Plan[int]:
 def test_bytes_by_hand() -> None:
     # 400 bytes of weights: gradient, two of Adam, the last good ones; then none of SGD, but the best and the average.
     assert bytes_beside(_plan(watched=False), TrainConfig()) == 4 * 400 + 7
-    config = TrainConfig(optimiser="sgd", averaging={"name": "ema"})
+    config = TrainConfig(optimiser="sgd", averaging=AveragingConfig(name="ema"))
     assert bytes_beside(_plan(watched=True), config) == 4 * 400 + 7
 
 

@@ -52,7 +52,7 @@ def _run(
     return curve
 
 
-def _adam(x: np.ndarray, rates: list[float], decay: float = 0.0) -> np.ndarray:  # type: ignore[type-arg]
+def _adam(x: np.ndarray, rates: list[float], decay: float = 0.0) -> np.ndarray:
     """Steps on |x|^2 with the formulas of the paper."""
     m, v = np.zeros_like(x), np.zeros_like(x)
     for step, rate in enumerate(rates, start=1):
@@ -192,7 +192,8 @@ def test_a_weight_that_is_no_number_is_found_at_the_end_of_the_epoch() -> None:
 
 def _nan_gradient(net: _Net) -> torch.Tensor:
     """Zero, with a gradient that is no number: the slope of a root at zero, times zero."""
-    return ((net.table.weight * 0).sqrt() * 0).sum()
+    zero: torch.Tensor = ((net.table.weight * 0).sqrt() * 0).sum()
+    return zero
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:

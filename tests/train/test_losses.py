@@ -1,5 +1,7 @@
 """Losses against the formulas written out in float64, and gradients against torch's own for the same formula."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -145,6 +147,7 @@ def test_a_user_who_knows_all_negatives_costs_nothing() -> None:
 
 
 def test_bfloat16_is_near_and_sums_stay_exact() -> None:
+    arguments: Any
     n_rows, *arguments, left_out = _question(600, 100)
     exact, rounded = _table(n_rows, 8), _table(n_rows, 8)
     expected = sampled_softmax_loss(exact, *arguments, left_out=left_out)

@@ -1,5 +1,7 @@
 """Negatives come as often as they should, and never where they must not."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,7 +50,7 @@ def test_a_negative_power_is_refused() -> None:
         ({"sampler": "hard"}, [1 / 3, 1 / 3, 0, 1 / 3]),
     ],
 )
-def test_own_negatives_are_as_likely_as_told(given_settings: dict[str, object], expected: list[float]) -> None:
+def test_own_negatives_are_as_likely_as_told(given_settings: dict[str, Any], expected: list[float]) -> None:
     sampler = NegativeSampler(_MET, TrainConfig(loss="bpr", n_negatives=3000, **given_settings))
     np.testing.assert_allclose(sampler.probability, expected)
     drawn = sampler.own(_ALL, _rng())
@@ -59,7 +61,7 @@ def test_own_negatives_are_as_likely_as_told(given_settings: dict[str, object], 
 
 @settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 99), st.sampled_from(["uniform", "popularity", "in-batch", "mixed", "hard"]))
-def test_what_is_known_is_avoided_where_asked(seed: int, kind: str) -> None:
+def test_what_is_known_is_avoided_where_asked(seed: int, kind: Any) -> None:
     rng = np.random.default_rng(seed)
     met = rng.random((9, 30)) < 0.3
     met[0], met[0, 4] = True, False  # who knows nearly everything gets what is left
@@ -86,12 +88,12 @@ def test_shared_negatives_are_all_items_once_where_there_are_no_more() -> None:
 
 @pytest.mark.parametrize("given_settings", [{"sampler": "popularity"}, {"sampler": "mixed"}, {"sampler": "in-batch"}])
 def test_weighted_by_how_often_they_were_expected_shared_negatives_stand_for_all_items(
-    given_settings: dict[str, object],
+    given_settings: dict[str, Any],
 ) -> None:
     rng = _rng()
     interactions = csr_array((rng.random((400, 50)) < np.linspace(0.02, 0.5, 50)).astype(np.float32))
     value = rng.random(50)
-    size = {} if given_settings["sampler"] == "in-batch" else {"n_negatives": 30}
+    size: dict[str, Any] = {} if given_settings["sampler"] == "in-batch" else {"n_negatives": 30}
     sampler = NegativeSampler(interactions, TrainConfig(**given_settings, **size))
     sums = []
     for _ in range(40):

@@ -1,5 +1,7 @@
 """The objective: penalties in expectation, and rows alone against the whole table."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -40,7 +42,7 @@ def test_penalties_can_be_on_what_comes_out_instead() -> None:
 @pytest.mark.parametrize(
     "settings", [{"loss": "bpr"}, {"loss": "sampled-softmax", "n_negatives": 9}, {"loss": "infonce"}]
 )
-def test_rows_alone_have_the_ranking_loss_and_gradient_of_the_whole_table(settings: dict[str, object]) -> None:
+def test_rows_alone_have_the_ranking_loss_and_gradient_of_the_whole_table(settings: dict[str, Any]) -> None:
     objective = RankingObjective(_met(), TrainConfig(l2=0.0, batch_size=30, **settings), seed=0)
     drawn = next(objective.batches(0))
     whole, rows = _table(), _table()
@@ -54,7 +56,7 @@ def test_rows_alone_have_the_ranking_loss_and_gradient_of_the_whole_table(settin
 
 
 def test_penalties_on_rows_alone_are_those_of_the_table_in_expectation() -> None:
-    settings = {"loss": "sampled-softmax", "n_negatives": 9, "l1": 0.05, "l2": 0.3, "batch_size": 30}
+    settings: dict[str, Any] = {"loss": "sampled-softmax", "n_negatives": 9, "l1": 0.05, "l2": 0.3, "batch_size": 30}
     objective = RankingObjective(_met(), TrainConfig(**settings), seed=0)
     table = _table().detach()
     of_rows, of_table, sizes = [], [], []

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, normalize
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
@@ -16,6 +16,7 @@ from edgewise.graph.bipartite import bipartite
 from edgewise.graph.dropout import GraphDropout
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation, StalePropagation
+from edgewise.graph.reorder import Order
 from edgewise.graph.svd import truncated_svd
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
@@ -95,6 +96,11 @@ class LightGCNNet(torch.nn.Module):
             self.training and (config.feature_dropout or config.message_dropout)
         )
 
+    @property
+    def needs_rows_alone(self) -> bool:
+        """Whether the final embeddings of some rows can be had for less than those of all."""
+        return self.is_plain and self.stale is None and self.graph_dropout is None
+
     def forward(self) -> Tensor:
         """Return the final embeddings: float32 [n, d]."""
         x, config = self.table.weight, self.config
@@ -115,6 +121,9 @@ class LightGCNNet(torch.nn.Module):
 
 class LightGCN(Recommender):
     """Score by the dot product of a user and an item after propagation: the mean of all layers of A^l X.
+
+    A loss that sees angles alone (infonce, cosine-contrastive, alignment-uniformity) leaves lengths to chance; then the
+    vectors are cut to length 1, and scores are cosines.
 
     Differs from the paper: the default loss is a sampled softmax, which needs tens of epochs where BPR needs hundreds;
     negatives may be known positives; the L2 term is the expectation of the paper's over batches, which takes no look-up.
@@ -143,7 +152,9 @@ class LightGCN(Recommender):
         """Train the table, then keep what propagation makes of it."""
         config: LightGCNConfig = self.config
         device = device_of(config.device)
-        interactions, held_out = hold_out(dataset.interactions, config.valid_share, make_rng(self.seed, "valid"))
+        order = Order.by_neighbours(dataset.interactions)
+        ordered = order.apply(dataset.interactions)
+        interactions, held_out = hold_out(ordered, config.valid_share, make_rng(self.seed, "valid"))
         graph = symmetric_normalise(bipartite(interactions))
         net = LightGCNNet(graph, _start(interactions, config, make_rng(self.seed, "start")), config).to(device)
         objective = RankingObjective(interactions, config, self.seed)
@@ -152,11 +163,14 @@ class LightGCN(Recommender):
             table: Tensor = net.table.weight
             if config.n_layers == 0 and not config.feature_dropout:
                 return objective.loss_of_rows(table, drawn)
+            if net.needs_rows_alone and config.penalised == "layer-0":
+                return objective.loss_at_rows(table, lambda rows: net.propagate.at_rows(table, rows), drawn)
             return objective.loss(table, net(), drawn)
 
         def vectors() -> tuple[Floats, Floats]:
             with torch.no_grad():
-                final: Floats = net().cpu().numpy()
+                table: Tensor = net()
+                final: Floats = (normalize(table) if config.traits.angular else table).cpu().numpy()
             return final[: dataset.n_users], final[dataset.n_users :]
 
         plan = Plan(
@@ -169,9 +183,9 @@ class LightGCN(Recommender):
             working_bytes=_working_bytes(net, objective),
         )
         train(plan, config, curve=self.record.curve, keeping=self.keeping)
-        users, items = vectors()
-        met_something = np.diff(interactions.indptr)[:, None] > 0
-        self.users, self.items = np.where(met_something, users, np.float32(np.nan)), items.copy()
+        users, self.items = order.undo(*vectors())
+        met_something = np.diff(dataset.interactions.indptr)[:, None] > 0
+        self.users = np.where(met_something, users, np.float32(np.nan))
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors; NaN for a user without interactions, whose vector is what is left of the random start."""

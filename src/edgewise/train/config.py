@@ -24,6 +24,7 @@ class LossTraits:
         sampler, negative_power, n_negatives, batch_size, learning_rate, l2, l2_exponent: the defaults; n_negatives and
             batch_size of None depend on the data.
         by_user: whether a batch holds users with all their interactions, or interactions drawn at random.
+        angular: whether it sees the angles between vectors alone, so that scores have to be cosines.
     """
 
     negatives: Literal["shared", "own", "none"]
@@ -35,16 +36,19 @@ class LossTraits:
     l2: float
     l2_exponent: float
     by_user: bool
+    angular: bool = False
 
 
 TRAITS: dict[LossName, LossTraits] = {
     "sampled-softmax": LossTraits("shared", "popularity", 0.5, None, None, 0.03, 0.045, 0.5, by_user=True),
     "in-batch-softmax": LossTraits("shared", "in-batch", 0.0, None, 4096, 0.03, 0.045, 0.5, by_user=False),
-    "infonce": LossTraits("shared", "in-batch", 0.0, None, 4096, 0.03, 1e-4, 0.5, by_user=False),
+    "infonce": LossTraits("shared", "uniform", 0.0, None, None, 0.03, 1e-4, 0.5, by_user=True, angular=True),
     "bpr": LossTraits("own", "uniform", 0.0, 1, 2048, 0.003, 1e-4, 1.0, by_user=False),
     "bce": LossTraits("own", "uniform", 0.0, 4, 2048, 0.003, 1e-4, 1.0, by_user=False),
-    "cosine-contrastive": LossTraits("shared", "uniform", 0.0, 1024, None, 0.03, 1e-4, 0.5, by_user=True),
-    "alignment-uniformity": LossTraits("none", "uniform", 0.0, None, 4096, 0.01, 1e-4, 0.5, by_user=False),
+    "cosine-contrastive": LossTraits("shared", "uniform", 0.0, 1024, None, 0.03, 1e-4, 0.5, by_user=True, angular=True),
+    "alignment-uniformity": LossTraits(
+        "none", "uniform", 0.0, None, 4096, 0.01, 1e-4, 0.5, by_user=False, angular=True
+    ),
 }
 """Loss name to what follows from it."""
 

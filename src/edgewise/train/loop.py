@@ -157,7 +157,8 @@ class _Run:
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            optimiser.step()
+            with torch.sparse.check_sparse_tensor_invariants(enable=False):  # type: ignore[no-untyped-call]  # said aloud, or Adagrad warns
+                optimiser.step()
         self.average.after_step()
         self.loss_sum += number
         self.step += 1

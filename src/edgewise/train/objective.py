@@ -1,6 +1,6 @@
 """The objective of ranking models: batches, their negatives, the loss and the penalties on embeddings, as the settings say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -127,6 +127,16 @@ class RankingObjective:
         return self.ranking_loss(final, drawn) + self._penalty(
             below if self._config.penalised == "layer-0" else final, self._row_weights
         )
+
+    def loss_at_rows(self, below: Tensor, at_rows: Callable[[Index], Tensor], drawn: Drawn) -> Tensor:
+        """Return the same loss where the final embeddings are cheaper for some rows than for all.
+
+        Args:
+            below: as in `loss`. at_rows: returns the final embeddings [k, d] of rows int64 [k].
+            drawn: a batch.
+        """
+        rows = drawn.rows()
+        return self.ranking_loss(at_rows(rows), drawn.among(rows)) + self._penalty(below, self._row_weights)
 
     def loss_of_rows(self, table: Tensor, drawn: Drawn) -> Tensor:
         """Return the loss of a batch where nothing lies between embeddings and scores: only the rows of the batch are touched.
