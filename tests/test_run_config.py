@@ -31,3 +31,17 @@ def test_what_ran_can_be_run_again(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_column_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"features.*year"):
         read_config(None, ["features.kinds={year = 'number'}"])
+
+
+def test_train_reaches_the_models_that_are_trained_and_no_other() -> None:
+    run = read_config(None, ["train.epochs=7", "train.schedule.name=step"])
+    assert run.settings_of("lightgcn", {"n_layers": 2}) == {"epochs": 7, "schedule": {"name": "step"}, "n_layers": 2}
+    assert run.settings_of("lightgcn", {"epochs": 3})["epochs"] == 3  # the model's own come first
+    assert run.settings_of("popularity", {}) == {}
+
+
+def test_train_for_a_model_that_is_not_trained_or_with_a_key_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\[train\] sets epochs, and popularity is not trained step by step"):
+        read_config(None, ["train.epochs=7"], model={"name": "popularity"}).model_settings  # noqa: B018
+    with pytest.raises(ConfigError, match=r"\[train\]: unknown setting 'n_layers'; there are loss, "):
+        read_config(None, ["train.n_layers=7"]).settings_of("lightgcn", {})

@@ -33,6 +33,22 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["fit", "--data", "LOG", "--model", "popularity", "--set", "nosuch.depth=3"], "unknown section [nosuch]"),
         (["fit", "--data", "NOTHING.csv", "--model", "popularity"], "NOTHING.csv"),
         (
+            ["fit", "--data", "LOG", "--model", "lightgcn", "--set", "loss=hinge"],
+            "loss = 'hinge': Input should be 'sampled-softmax'",
+        ),
+        (
+            ["fit", "--data", "LOG", "--model", "lightgcn", "--set", "train.schedule.name=linear"],
+            "schedule.name = 'linear': Input should be 'constant', 'step'",
+        ),
+        (
+            ["fit", "--data", "LOG", "--model", "lightgcn", "--set", "sampler=hard"],
+            "model lightgcn: sampler = 'hard' picks negatives for each interaction",
+        ),
+        (["fit", "--data", "LOG", "--model", "lightgcn", "--set", "device=cuda:7"], "device = 'cuda:7'"),
+        (["fit", "--data", "LOG", "--model", "lightgcn", "--set", "warm_start=NOWHERE"], "there is no NOWHERE"),
+        (["fit", "--data", "LOG", "--model", "lightgcn", "--resume", "MODEL"], "a finished model and no checkpoint"),
+        (["fit", "--data", "LOG", "--model", "popularity", "--set", "train.epochs=3"], "popularity is not trained"),
+        (
             ["compare", "--models", "popularity"],
             "give either --data FILE (and --split), or --train FILE and --test FILE",
         ),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 
 from edgewise.errors import DataError
-from edgewise.graph.spmm import spmm
+from edgewise.graph.spmm import spmm, spmm_of_rows
 
 
 def _matrix(n_rows: int, n_columns: int, density: float, seed: int) -> csr_array:
@@ -33,6 +33,33 @@ def test_a_row_without_edges_becomes_zero_in_a_given_array_of_any_content() -> N
     found = spmm(matrix, np.ones((2, 4), dtype=np.float32), out)
     assert found is out
     assert out.tolist() == [[0] * 4, [0] * 4, [1] * 4]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 9), st.floats(0, 1), st.integers(0, 1000))
+def test_with_factors_a_summand_and_some_rows(n: int, width: int, density: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = _matrix(n, n, density, seed)
+    dense, plus = (rng.standard_normal((n, width), dtype=np.float32) for _ in range(2))
+    rows = rng.permutation(n)[: rng.integers(n + 1)]
+    expected = 0.5 * (matrix.toarray().astype(np.float64) @ dense) - 2 * plus
+    whole = spmm(matrix, dense, scale=0.5, plus=plus, plus_scale=-2)
+    np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-5)
+    assert np.array_equal(spmm(matrix, dense, scale=0.5, plus=plus, plus_scale=-2, rows=rows), whole[rows])
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 9), st.floats(0, 1), st.integers(0, 1000))
+def test_a_dense_matrix_of_few_rows(n: int, width: int, density: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = _matrix(n, n, density, seed)
+    rows = rng.permutation(n)[: rng.integers(n + 1)]
+    values = rng.standard_normal((rows.size, width), dtype=np.float32)
+    dense = np.zeros((n, width))
+    dense[rows] = values
+    out = np.full((n, width), np.nan, dtype=np.float32)
+    found = spmm_of_rows(matrix, values, rows, out, scale=0.5, plus_scale=3)
+    np.testing.assert_allclose(found, 0.5 * (matrix.toarray() @ dense) + 3 * dense, rtol=1e-4, atol=1e-5)
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:

@@ -129,6 +129,7 @@ def _question(n_users: int, n_left_out: int) -> tuple[int, Index, Index, Index, 
     ("n_users", "n_left_out"), [(3, 0), (600, 0), (600, 4000)]
 )  # 600: more than are scored at once
 def test_sampled_softmax_equals_the_formula_and_its_gradient(form, n_users, n_left_out):  # type: ignore[no-untyped-def]
+    arguments: Any
     n_rows, *arguments, left_out = _question(n_users, n_left_out)
     table, exact = _table(n_rows, 8), _table(n_rows, 8, torch.float64)
     found, expected = form(table, *arguments, left_out=left_out), _plain_softmax(exact, *arguments, left_out)

@@ -125,8 +125,10 @@ class _SumAtRows(torch.autograd.Function):
         if len(weights) == 1:
             return x[torch.from_numpy(rows)] * weights[0]
         below, scale = propagation._below_last(x)
-        own = {"plus": x.numpy(), "plus_scale": weights[0]}
-        return torch.from_numpy(spmm(propagation.adjacency, below.numpy(), scale=scale, rows=rows, **own))
+        found = spmm(
+            propagation.adjacency, below.numpy(), scale=scale, plus=x.numpy(), plus_scale=weights[0], rows=rows
+        )
+        return torch.from_numpy(found)
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> tuple[Tensor, None, None]:

@@ -59,6 +59,10 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self.path.exists():  # nothing came of it: leave no empty folder behind
+            with contextlib.suppress(OSError):
+                (self.directory / _LOCK).unlink()
+                self.directory.rmdir()
         self._lock.release()
 
     def write(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:

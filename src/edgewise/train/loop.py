@@ -102,7 +102,11 @@ class _Run:
         found = self.folder.read() if self.folder and not restart else None
         if found is not None:
             self._restore(*found)
-            telemetry.note(f"resumed at epoch {self.epoch + 1} of {self.config.epochs}, step {self.step + 1}")
+            telemetry.note(
+                f"all {self.epoch} epochs were done before"
+                if self.is_over
+                else f"resumed at epoch {self.epoch + 1} of {self.config.epochs}, step {self.step + 1}"
+            )
         elif self.config.warm_start is not None:
             _start_from(self.net, Path(self.config.warm_start))
         self.good, self.good_epoch = copy_of(self.net), self.epoch
