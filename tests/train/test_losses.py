@@ -100,6 +100,7 @@ def _plain_softmax(
     items: Index,
     negatives: Index,
     log_expected: Floats,
+    *,
     left_out: Pairs,
 ) -> torch.Tensor:
     shared = table[torch.from_numpy(users)] @ table[torch.from_numpy(negatives)].T - torch.from_numpy(log_expected)
@@ -125,14 +126,12 @@ def _question(n_users: int, n_left_out: int) -> tuple[int, Index, Index, Index, 
 
 
 @pytest.mark.parametrize("form", [sampled_softmax_loss, plain_sampled_softmax_loss])
-@pytest.mark.parametrize(
-    ("n_users", "n_left_out"), [(3, 0), (600, 0), (600, 4000)]
-)  # 600: more than are scored at once
-def test_sampled_softmax_equals_the_formula_and_its_gradient(form, n_users, n_left_out):  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(("n_users", "n_left_out"), [(3, 0), (600, 0), (600, 4000)])  # 600: more than at once
+def test_sampled_softmax_equals_the_formula_and_its_gradient(form: Any, n_users: int, n_left_out: int) -> None:
     arguments: Any
     n_rows, *arguments, left_out = _question(n_users, n_left_out)
     table, exact = _table(n_rows, 8), _table(n_rows, 8, torch.float64)
-    found, expected = form(table, *arguments, left_out=left_out), _plain_softmax(exact, *arguments, left_out)
+    found, expected = form(table, *arguments, left_out=left_out), _plain_softmax(exact, *arguments, left_out=left_out)
 
     assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     np.testing.assert_allclose(_gradient(2 * found, table), _gradient(2 * expected, exact), atol=2e-6)
