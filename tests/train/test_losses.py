@@ -60,13 +60,14 @@ def test_cosine_contrastive_by_hand() -> None:
     # User [2, 0] with items [3, 3] (cosine 0.7071) and [1, 0] (1); negatives [0, 5] (0) and [1, 0] (1), beyond 0.4 by 0 and 0.6.
     # Mean of 1 - cosine: 0.14645; of the negatives 0.3, with weight 10: 3.
     table = torch.tensor([[2.0, 0.0], [3.0, 3.0], [0.0, 5.0], [1.0, 0.0]])
-    arguments = (table, _rows(0), _rows(0, 0), _rows(1, 3), _rows(2, 3))
+    arguments = (table, _rows(0), _rows(0, 0), _rows(1, 3), _rows(2, 3), np.ones(2, dtype=np.float32))
     loss = cosine_contrastive_loss(*arguments, margin=0.4, negative_weight=10.0)
     assert float(loss) == pytest.approx(0.14645 + 3.0, abs=1e-4)
-    known = (_rows(0), _rows(1))  # the user knows the second negative
-    assert float(
-        cosine_contrastive_loss(*arguments, margin=0.4, negative_weight=10.0, left_out=known)
-    ) == pytest.approx(0.14645, abs=1e-4)
+    known = (_rows(0), _rows(0))  # the user knows the first negative, and the mean is over the other
+    without = cosine_contrastive_loss(*arguments, margin=0.4, negative_weight=10.0, left_out=known)
+    assert float(without) == pytest.approx(0.14645 + 6.0, abs=1e-4)
+    thrice = (*arguments[:-1], np.array([1, 3], dtype=np.float32))  # the second was drawn three times
+    assert float(cosine_contrastive_loss(*thrice, margin=0.4, negative_weight=10.0)) == pytest.approx(0.14645 + 4.5, abs=1e-4)
 
 
 def test_alignment_and_uniformity_by_hand() -> None:

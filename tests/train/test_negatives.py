@@ -12,6 +12,7 @@ from edgewise.errors import ConfigError
 from edgewise.train.batches import Batch, batches_of_interactions
 from edgewise.train.config import TrainConfig
 from edgewise.train.negatives import ItemSampler, NegativeSampler
+from edgewise.train.objective import RankingObjective
 
 _MET = csr_array(np.array([[1, 1, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]], dtype=np.float32))
 """Popularity 1, 2, 0, 3."""
@@ -46,7 +47,7 @@ def test_a_negative_power_is_refused() -> None:
         ({"sampler": "uniform"}, [1 / 3, 1 / 3, 0, 1 / 3]),
         ({"sampler": "popularity", "negative_power": 1.0}, [1 / 6, 2 / 6, 0, 3 / 6]),
         ({"sampler": "in-batch"}, [1 / 6, 2 / 6, 0, 3 / 6]),
-        ({"sampler": "mixed"}, [1 / 4, 1 / 3, 0, 5 / 12]),
+        ({"sampler": "mixed", "negative_power": 0.0}, [1 / 4, 1 / 3, 0, 5 / 12]),
         ({"sampler": "hard"}, [1 / 3, 1 / 3, 0, 1 / 3]),
     ],
 )
@@ -109,3 +110,20 @@ def test_known_among_shared_negatives() -> None:
     place, column = sampler.known_among(np.array([0, 2]), np.array([0, 2, 3]))
     assert list(zip(place.tolist(), column.tolist(), strict=True)) == [(0, 0), (0, 2), (1, 2)]
     assert not NegativeSampler(_MET, TrainConfig()).known_among(np.array([0]), np.array([0]))[0].size
+
+
+def test_without_correction_an_item_counts_as_often_as_it_was_drawn() -> None:
+    sampler = NegativeSampler(_MET, TrainConfig(loss="infonce", sampler="popularity", negative_power=1.0, n_negatives=600))
+    found = sampler.shared(_ALL, _rng(), corrected=False)
+    assert found.items.tolist() == [0, 1, 3]
+    np.testing.assert_allclose(found.count, [100, 200, 300], rtol=0.2)
+    assert found.count.sum() == 600
+    drawn = next(RankingObjective(_MET, TrainConfig(loss="infonce", sampler="in-batch", batch_size=6), 0).batches(0))
+    np.testing.assert_allclose(np.exp(-drawn.log_expected), [1, 2, 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["bpr", "infonce"])
+def test_popularity_without_a_power_is_not_uniform(loss: Any) -> None:
+    probability = NegativeSampler(_MET, TrainConfig(loss=loss, sampler="popularity")).probability
+    powers = np.array([1.0, 2.0, 0.0, 3.0]) ** 0.75
+    np.testing.assert_allclose(probability, powers / powers.sum())

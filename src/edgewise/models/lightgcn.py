@@ -217,4 +217,4 @@ def _working_bytes(net: LightGCNNet, objective: RankingObjective) -> int:
     """Count what a step needs beside weights and optimiser: layers forth and back, scores of a block, the batch."""
     table: Tensor = net.table.weight
     n_tables = 5 if net.is_plain else 4 + 4 * net.config.n_layers
-    return n_tables * table.numel() * 4 + objective.working_bytes
+    return n_tables * table.numel() * 4 + objective.working_bytes(net.config.embedding_dim)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, normalize, softplus
 
-from edgewise.types import Index
+from edgewise.types import Floats, Index
 
 Pairs: TypeAlias = tuple[Index, Index]
 """A user's place and a negative's place, for each pair that does not count; users ascending."""
@@ -48,6 +48,7 @@ def cosine_contrastive_loss(
     owner: Index,
     items: Index,
     negatives: Index,
+    counts: Floats,
     *,
     margin: float,
     negative_weight: float,
@@ -64,18 +65,20 @@ def cosine_contrastive_loss(
         owner: int64 [n_interactions], which of `users` each interaction belongs to.
         items: int64 [n_interactions].
         negatives: int64 [n_negatives].
+        counts: float32 [n_negatives], how often each was drawn.
         margin: in [-1, 1].
         negative_weight: w.
         left_out: pairs of a user's and a negative's place that do not count.
     """
     mine, others = normalize(rows_of(table, users)), normalize(rows_of(table, negatives))
     n_of_user = torch.bincount(_index(owner, table), minlength=users.size).to(table.dtype)
-    beyond = (mine @ others.T - margin).relu()  # [n_users, n_negatives]
+    beyond = ((mine @ others.T).float() - margin).relu()  # [n_users, n_negatives]
+    weights = torch.from_numpy(counts).to(table.device).expand_as(beyond)
     if left_out is not None and left_out[0].size:
-        counts = torch.ones_like(beyond)
-        counts[_index(left_out[0], table), _index(left_out[1], table)] = 0
-        beyond = beyond * counts
-    pushed = beyond.mean(dim=1) @ n_of_user  # each interaction has its user's negatives
+        weights = weights.clone()
+        weights[_index(left_out[0], table), _index(left_out[1], table)] = 0
+    means = (beyond * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+    pushed = means @ n_of_user  # each interaction has its user's negatives
     cosine = (rows_of(mine, owner) * normalize(rows_of(table, items))).sum(dim=1)
     return (1 - cosine).mean() + negative_weight * pushed / owner.size
 

@@ -15,6 +15,9 @@ _N_SHARED = (1024, 8192)
 """Of a batch, where not given: a fifth of the items, within these bounds. 8,192 were better than 2,048 on Gowalla's validation
 part (benchmarks/settings.py), and the cost grows with them."""
 
+_USUAL_POWER = 0.75
+"""Where popularity is asked for without a power, and the loss has none of its own: that of Mikolov et al."""
+
 _ROUNDS = 30
 """How often a negative that the user knows is drawn again; after that it stays, for a user who knows nearly everything."""
 
@@ -54,12 +57,14 @@ class SharedNegatives:
 
     Attributes:
         items: int64 [n], distinct, ascending.
-        log_expected: float32 [n], the logarithm of how often each was expected among the draws, over how often it came:
+        count: float32 [n], how often each was drawn.
+        log_expected: float32 [n], the logarithm of how often each was expected among the draws, over its count:
             what to subtract from its score so that the sum of e^score is that over all items, in expectation
             (Bengio and Senécal, IEEE TNN 2008; for in-batch negatives Yi et al., RecSys 2019).
     """
 
     items: Index
+    count: Floats
     log_expected: Floats
 
 
@@ -70,7 +75,7 @@ class NegativeSampler:
     - `in-batch`: what others in the batch met; costs no draw, and favours what is popular.
     - `mixed`: half of each, popularity to `negative_power` (Yang et al., "Mixed Negative Sampling for Learning Two-tower
       Neural Networks in Recommendations", WWW 2020).
-    - `hard`: the highest-scored of `n_candidates` drawn as in `popularity` (Zhang et al., "Optimizing Top-N Collaborative
+    - `hard`: the highest-scored of `n_candidates` drawn uniformly, or by `negative_power` (Zhang et al., "Optimizing Top-N Collaborative
       Filtering via Dynamic Negative Item Sampling", SIGIR 2013); the loss picks it, since it has the scores.
 
     A negative may be an item that the user knows, unless `avoid_known`: with a catalogue of thousands that is rare.
@@ -84,9 +89,11 @@ class NegativeSampler:
         traits = config.traits
         given = config.sampler or traits.sampler
         self.kind = "popularity" if given == "uniform" else given
-        power = traits.negative_power if config.negative_power is None else config.negative_power
+        by_popularity = _USUAL_POWER if config.sampler in ("popularity", "mixed") else 0.0
+        power = (traits.negative_power or by_popularity) if config.negative_power is None else config.negative_power
         counts = np.bincount(interactions.indices, minlength=interactions.shape[1])
-        self._sampler = ItemSampler(counts, 0.0 if config.sampler == "uniform" else power)
+        self._is_uniform = config.sampler == "uniform" or power == 0
+        self._sampler = ItemSampler(counts, 0.0 if self._is_uniform else power)
         self._in_batch: Doubles = counts / counts.sum()
         self._known = interactions if config.avoid_known else None
         shared = int(np.clip(counts.size // 5, *_N_SHARED))
@@ -100,21 +107,25 @@ class NegativeSampler:
             return self._in_batch
         return (self._sampler.probability + self._in_batch) / 2 if self.kind == "mixed" else self._sampler.probability
 
-    def shared(self, batch: Batch, rng: np.random.Generator) -> SharedNegatives:
-        """Draw negatives that all users of the batch share.
+    def shared(self, batch: Batch, rng: np.random.Generator, *, corrected: bool = True) -> SharedNegatives:
+        """Draw negatives that all users of the batch share; `avoid_known` is up to the loss: see `known_among`.
 
-        Where there are no more items than draws, each is taken once. `avoid_known` is up to the loss: see `known_among`.
+        Args:
+            batch: the batch. rng: draws.
+            corrected: whether the loss corrects for how likely a draw was. Then, and where all are equally likely, each
+                item is taken once where there are no more items than draws.
         """
         there = np.flatnonzero(self._sampler.probability)
         n_draws = len(batch) if self.kind == "in-batch" else self.n_negatives
-        if there.size <= n_draws and self.kind in ("popularity", "mixed"):
-            return SharedNegatives(there, np.zeros(there.size, dtype=np.float32))
+        may_take_all = self.kind in ("popularity", "mixed") if corrected else self.kind == "popularity" and self._is_uniform
+        if there.size <= n_draws and may_take_all:
+            return SharedNegatives(there, np.ones(there.size, dtype=np.float32), np.zeros(there.size, dtype=np.float32))
         n_others = {"in-batch": len(batch), "mixed": min(len(batch), n_draws // 2)}.get(self.kind, 0)
         others = batch.items if n_others == len(batch) else batch.items[rng.integers(len(batch), size=n_others)]
         drawn = self._sampler.draw(n_draws - n_others, rng)
         items, count = np.unique(np.concatenate([others, drawn]), return_counts=True)
         expected = n_others * self._in_batch[items] + drawn.size * self._sampler.probability[items]
-        return SharedNegatives(items, np.log(expected / count).astype(np.float32))
+        return SharedNegatives(items, count.astype(np.float32), np.log(expected / count).astype(np.float32))
 
     def own(self, batch: Batch, rng: np.random.Generator) -> Index:
         """Draw negatives of each interaction: int64 [n_interactions, n_negatives x n_candidates]."""

@@ -24,7 +24,7 @@ from edgewise.train.losses import (
 )
 from edgewise.train.negatives import NegativeSampler
 from edgewise.train.penalties import l1_penalty, l2_penalty
-from edgewise.train.sampled_softmax import sampled_softmax_loss
+from edgewise.train.sampled_softmax import USERS_AT_ONCE, sampled_softmax_loss
 from edgewise.types import Doubles, Floats, Index
 
 _STEPS_PER_EPOCH = 16
@@ -45,7 +45,7 @@ class Drawn:
         owner: int64 [n_interactions], ascending: which of `users` each interaction belongs to.
         items: int64 [n_interactions], rows.
         negatives: rows: int64 [n_interactions, n_candidates], or [n_negatives] where the batch shares them; may be empty.
-        log_expected: float32 [n_negatives], of shared ones; see `SharedNegatives`.
+        log_expected: float32 [n_negatives], of shared ones: what is subtracted from their scores; see `SharedNegatives`.
         left_out: pairs of a user and a shared negative that do not count, since the user knows it.
         spread: int64 [m], interactions that a loss of uniformity holds apart.
     """
@@ -88,7 +88,6 @@ class RankingObjective:
         self._seed = seed
         self._n_users = interactions.shape[0]
         self._sampler = NegativeSampler(interactions, config)
-        self.n_shared = self._sampler.n_negatives if config.traits.negatives == "shared" else 0
         self.batch_size = self._batch_size()
         per_user = np.diff(interactions.indptr)
         per_item = np.bincount(interactions.indices, minlength=interactions.shape[1])
@@ -103,12 +102,20 @@ class RankingObjective:
             return n_batches_of_users(self._interactions, self.batch_size)
         return -(-int(self._interactions.nnz) // self.batch_size)
 
-    @property
-    def working_bytes(self) -> int:
-        """How many bytes a step's batch and scores take, at the most."""
-        n_columns = self.n_shared or self._sampler.n_negatives * self._sampler.n_candidates
-        n_scores = min(512, self._n_users) * n_columns * 3 if self.n_shared else self.batch_size * n_columns * 64
-        return 4 * n_scores + 64 * self.batch_size + 64 * int(self._interactions.nnz)
+    def working_bytes(self, embedding_dim: int) -> int:
+        """Count the bytes that a step's batch, scores and vectors take, at the most."""
+        batch, n_users, n_items = self.batch_size, *self._interactions.shape
+        match self._config.traits.negatives:
+            case "own":
+                n_numbers = batch * (2 + self._sampler.n_negatives * self._sampler.n_candidates) * embedding_dim * 2
+            case "none":
+                n_numbers = batch * embedding_dim * 6 + 3 * _N_SPREAD**2
+            case "shared":
+                n_columns = min(n_items, batch if self._sampler.kind == "in-batch" else self._sampler.n_negatives)
+                by_block = self._config.loss != "cosine-contrastive"
+                n_rows = min(n_users, batch, USERS_AT_ONCE if by_block else n_users)
+                n_numbers = 3 * n_rows * n_columns + 2 * n_columns * embedding_dim
+        return 4 * n_numbers + 64 * batch + 64 * int(self._interactions.nnz)
 
     def batches(self, epoch: int) -> Iterator[Drawn]:
         """Draw the batches of an epoch: the same ones whenever it is asked."""
@@ -169,6 +176,7 @@ class RankingObjective:
                     drawn.owner,
                     drawn.items,
                     drawn.negatives,
+                    np.exp(-drawn.log_expected),
                     margin=0.4 if config.margin is None else config.margin,
                     negative_weight=config.negative_weight or 100.0,
                     left_out=drawn.left_out,
@@ -197,9 +205,10 @@ class RankingObjective:
             case "own":
                 return Drawn(**kept, negatives=self._n_users + self._sampler.own(batch, rng), log_expected=nothing)
             case "shared":
-                shared = self._sampler.shared(batch, rng)
+                shared = self._sampler.shared(batch, rng, corrected=not config.traits.angular)
                 left_out = self._sampler.known_among(batch.users, shared.items)
-                correction = np.zeros_like(shared.log_expected) if config.loss == "infonce" else shared.log_expected
+                # Without correction an item that was drawn three times counts three times.
+                correction = -np.log(shared.count) if config.traits.angular else shared.log_expected
                 return Drawn(**kept, negatives=self._n_users + shared.items, log_expected=correction, left_out=left_out)
             case "none":
                 spread = np.sort(rng.permutation(len(batch))[:_N_SPREAD])

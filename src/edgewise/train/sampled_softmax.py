@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from edgewise.train.losses import Pairs, rows_of
 from edgewise.types import Floats, Index
 
-_USERS_AT_ONCE = 512
+USERS_AT_ONCE = 512
 """Scores of so many users against 2,000 negatives fit into the cache (4 MB)."""
 
 _NONE = np.empty(0, dtype=np.int64)
@@ -105,8 +105,8 @@ class _SampledSoftmax(torch.autograd.Function):
         shared = table[shared_rows].to(precision)  # [n_negatives, d]
         shared_gradient = torch.zeros((negatives.size, table.shape[1]))
         correction = torch.from_numpy(log_expected)
-        for start in range(0, users.size, _USERS_AT_ONCE):
-            rows = torch.from_numpy(users[start : start + _USERS_AT_ONCE])
+        for start in range(0, users.size, USERS_AT_ONCE):
+            rows = torch.from_numpy(users[start : start + USERS_AT_ONCE])
             mine = table[rows].to(precision)  # [u, d]
             weights = (mine @ shared.T).float().sub_(correction)  # [u, n_negatives]
             first, last = np.searchsorted(left_out[0], [start, start + rows.numel()])
