@@ -45,3 +45,18 @@ def test_train_for_a_model_that_is_not_trained_or_with_a_key_that_is_none_is_ref
         read_config(None, ["train.epochs=7"], model={"name": "popularity"}).model_settings  # noqa: B018
     with pytest.raises(ConfigError, match=r"\[train\]: unknown setting 'n_layers'; there are loss, "):
         read_config(None, ["train.n_layers=7"]).settings_of("lightgcn", {})
+
+
+def test_parts_of_a_nested_setting_come_together() -> None:
+    run = read_config(None, ["train.schedule.name=step", "train.schedule.n_drops=5", "model.schedule.warmup=0.1"])
+    settings = run.settings_of("lightgcn", run.model)
+    assert settings["schedule"] == {"name": "step", "n_drops": 5, "warmup": 0.1}
+
+
+def test_a_nested_setting_of_training_needs_no_section() -> None:
+    assert read_config(None, ["schedule.name=step", "averaging.name=ema"]).model == {
+        "schedule": {"name": "step"},
+        "averaging": {"name": "ema"},
+    }
+    with pytest.raises(ConfigError, match=r"unknown section .weather"):
+        read_config(None, ["weather.name=step"])

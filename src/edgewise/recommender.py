@@ -271,7 +271,7 @@ class Recommender(ABC):
         self.keeping = Keeping(
             None if checkpoints is None else Path(checkpoints),
             None if tensorboard is None else Path(tensorboard),
-            self._identity(dataset) if checkpoints is not None else {},
+            self._identity(dataset),
             restart,
         )
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:

@@ -106,11 +106,11 @@ class RunConfig(Settings):
             raise ConfigError(
                 f"[train]: unknown setting {unknown[0]!r}; there are {', '.join(TrainConfig.model_fields)}."
             )
-        settings = {**self.train, **own} if issubclass(known, TrainConfig) else dict(own)
+        below: dict[str, Any] = dict(self.train) if issubclass(known, TrainConfig) else {}
         shared = self.features.model_dump(exclude_unset=True)
         if shared and "features" in known.model_fields:
-            settings["features"] = {**shared, **own.get("features", {})}
-        return settings
+            below["features"] = shared
+        return _merged(below, own)
 
     def to_toml(self) -> str:
         """Return the configuration as TOML that `read_config` takes back; settings without a value are left out."""
@@ -134,13 +134,29 @@ def read_config(path: str | None, assignments: Sequence[str] | None, **sections:
         if not isinstance(known, dict):
             raise ConfigError(f"{path}: [{section}] is not a section but {known!r}.")
         known.update({key: value for key, value in given.items() if value is not None})
-    values = override(values, assignments or [], default_section="model")
+    values = override(values, [_with_section(text) for text in assignments or []], default_section="model")
     unknown = [section for section in values if section not in RunConfig.model_fields]
     if unknown:
         raise ConfigError(
             f"unknown section [{unknown[0]}]; there are {', '.join(f'[{name}]' for name in RunConfig.model_fields)}."
         )
     return make(RunConfig, values, where=path or "settings")
+
+
+def _with_section(assignment: str) -> str:
+    """Let `schedule.name=step` mean the model's, as `loss=bpr` does."""
+    first = assignment.partition("=")[0].partition(".")[0].strip()
+    of_model = first in TrainConfig.model_fields and first not in RunConfig.model_fields
+    return f"model.{assignment.strip()}" if of_model and "." in assignment.partition("=")[0] else assignment
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Put one nested mapping over another."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _without_none(value: Any) -> Any:

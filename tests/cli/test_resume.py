@@ -47,7 +47,7 @@ def _same(one: Path, other: Path) -> bool:
 
 def test_it_goes_on_from_its_out_and_clears_up(cut_off: Path, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _fit(log, cut_off, "--resume", str(cut_off)) == 0
-    assert "resumed at epoch" in capsys.readouterr().err
+    assert "resumed after step" in capsys.readouterr().err
     whole = cut_off.with_name("whole")
     assert _fit(log, whole) == 0
     assert _same(cut_off, whole)
@@ -73,6 +73,11 @@ def test_other_settings_are_refused_and_the_checkpoint_stays(
     assert has_checkpoint(cut_off.with_name("model.training"))
 
 
+def test_the_folder_that_ctrl_c_names_is_ours_too(cut_off: Path, log: Path) -> None:
+    assert _fit(log, cut_off, "--resume", str(cut_off.with_name("model.training"))) == 0
+    assert [path.name for path in cut_off.parent.iterdir()] == ["model"]
+
+
 def test_a_folder_of_its_own_is_kept_and_a_finished_run_takes_no_step(
     log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,7 +85,7 @@ def test_a_folder_of_its_own_is_kept_and_a_finished_run_takes_no_step(
     assert _fit(log, tmp_path / "first", "--resume", str(folder)) == 0
     assert "holds no checkpoint yet: training starts at the beginning" in capsys.readouterr().err
     assert _fit(log, tmp_path / "second", "--resume", str(folder)) == 0
-    assert "all 4 epochs were done before" in capsys.readouterr().err
+    assert "training had come to its end before" in capsys.readouterr().err
     assert _same(tmp_path / "first", tmp_path / "second")
     assert has_checkpoint(folder)
 

@@ -78,14 +78,15 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         Checkpoints(tmp_path / "thesis.txt", {}).__enter__()
 
 
-@pytest.mark.parametrize("damage", ["cut short", "changed", "empty", "no checkpoint"])
+@pytest.mark.parametrize("damage", ["cut short", "changed", "state", "empty", "no checkpoint"])
 def test_damage_is_told(tmp_path: Path, damage: str) -> None:
     with Checkpoints(tmp_path, {}) as folder:
-        folder.write({"x": torch.arange(1000.0)}, {})
+        folder.write({"x": torch.arange(1000.0)}, {"epoch": 3})
     whole = folder.path.read_bytes()
     broken = {
         "cut short": whole[:-100],
         "changed": whole[:-100] + b"\x55" + whole[-99:],
+        "state": whole.replace(b'epoch\\": 3', b'epoch\\": 4'),
         "empty": b"",
         "no checkpoint": b"\x02\x00\x00\x00\x00\x00\x00\x00{}",
     }
@@ -195,7 +196,7 @@ def test_killed_at_ten_random_points_and_resumed_the_bits_are_the_same(tmp_path:
         n_killed += 1
     done = subprocess.run(_fit(log, out, "--resume", str(out)), check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "resumed at epoch" in done.stderr
+    assert "resumed after step" in done.stderr
     assert not beside.exists()
 
     whole, pieces = load(tmp_path / "whole"), load(out)

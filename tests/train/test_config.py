@@ -36,6 +36,13 @@ from tests.train.test_checkpoints import _Notes
         ({"sampler": "in-batch", "n_negatives": 5}, "the sampler 'in-batch' takes the batch's items; set batch_size"),
         ({"patience": 5}, "patience = 5: nothing is held out to look at; set valid_share"),
         ({"schedule": {"name": "plateau"}}, "'plateau' waits for a validation metric.*set valid_share"),
+        (
+            {"schedule": {"name": "plateau", "wait": 4}, "valid_share": 0.1, "patience": 4},
+            "patience = 4: training would stop before the rate could drop, after schedule.wait = 4 looks",
+        ),
+        ({"schedule": {"drop": 0.5}}, "drop = 0.5 belongs to the schedule 'plateau', not 'cosine'"),
+        ({"schedule": {"final_share": 0.5}}, "final_share = 0.5 belongs to the schedule 'step' or 'exponential', not"),
+        ({"loss": "bpr", "precision": "bfloat16"}, "precision = 'bfloat16' rounds the products.*'bpr' has none"),
         ({"momentum": 0.9}, "momentum = 0.9 belongs to the optimiser 'sgd', not 'adam'"),
         ({"optimiser": "sparse-adam", "weight_decay": 0.1}, "weight_decay = 0.1 touches every row, 'sparse-adam' only"),
         ({"averaging": {"decay": 0.9}}, "decay = 0.9 belongs to averaging by 'ema', not 'none'"),

@@ -181,6 +181,34 @@ def test_last_good_weights_are_kept_as_a_place_to_start_from(tmp_path: Path) -> 
     np.testing.assert_allclose(warm.values, good, rtol=1e-6)
     with pytest.raises(CheckpointError, match=r"holds weights \{'table.weight': \[1, 1\]\}, and this model has"):
         _run(_Net([1.0, 2.0]), epochs=1, warm_start=str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"is of other data.*its rows belong to other users and items"):
+        _run(_Net([1.0]), epochs=1, warm_start=str(tmp_path), keeping=Keeping(identity={"data": {"fingerprint": "x"}}))
+
+
+def test_a_start_from_a_run_takes_its_best_weights(tmp_path: Path) -> None:
+    net, seen = _Net([1.0]), list[float]()
+    _run(net, epochs=3, watch=_watching(net, [0.1, 0.5, 0.4], seen), keeping=Keeping(tmp_path))
+    warm = _Net([9.0])
+    _run(warm, epochs=1, learning_rate=1e-12, warm_start=str(tmp_path))
+    assert warm.values[0][0] == pytest.approx(seen[1])
+
+
+def test_weights_that_are_no_numbers_are_never_a_checkpoint(tmp_path: Path) -> None:
+    net = _Net([1.0])
+    with pytest.raises(TrainingError):
+        # The second step has a finite loss and leaves a weight that is no number; every step would write.
+        steps = (1.0, math.inf, 1.0)
+        _run(
+            net,
+            epochs=1,
+            steps=steps,
+            checkpoint_every_s=0.0,
+            keeping=Keeping(tmp_path),
+            loss=lambda step: net.table.weight.sum() if math.isfinite(step) else _nan_gradient(net),
+        )
+    tensors, about = read_checkpoint(tmp_path / "checkpoint.safetensors")
+    assert about["state"] == {"diverged": True}
+    assert torch.isfinite(tensors["net.table.weight"]).all()
 
 
 def test_a_weight_that_is_no_number_is_found_at_the_end_of_the_epoch() -> None:

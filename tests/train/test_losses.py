@@ -67,7 +67,9 @@ def test_cosine_contrastive_by_hand() -> None:
     without = cosine_contrastive_loss(*arguments, margin=0.4, negative_weight=10.0, left_out=known)
     assert float(without) == pytest.approx(0.14645 + 6.0, abs=1e-4)
     thrice = (*arguments[:-1], np.array([1, 3], dtype=np.float32))  # the second was drawn three times
-    assert float(cosine_contrastive_loss(*thrice, margin=0.4, negative_weight=10.0)) == pytest.approx(0.14645 + 4.5, abs=1e-4)
+    assert float(cosine_contrastive_loss(*thrice, margin=0.4, negative_weight=10.0)) == pytest.approx(
+        0.14645 + 4.5, abs=1e-4
+    )
 
 
 def test_alignment_and_uniformity_by_hand() -> None:

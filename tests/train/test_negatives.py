@@ -113,7 +113,9 @@ def test_known_among_shared_negatives() -> None:
 
 
 def test_without_correction_an_item_counts_as_often_as_it_was_drawn() -> None:
-    sampler = NegativeSampler(_MET, TrainConfig(loss="infonce", sampler="popularity", negative_power=1.0, n_negatives=600))
+    sampler = NegativeSampler(
+        _MET, TrainConfig(loss="infonce", sampler="popularity", negative_power=1.0, n_negatives=600)
+    )
     found = sampler.shared(_ALL, _rng(), corrected=False)
     assert found.items.tolist() == [0, 1, 3]
     np.testing.assert_allclose(found.count, [100, 200, 300], rtol=0.2)

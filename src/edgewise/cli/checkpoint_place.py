@@ -1,11 +1,11 @@
 """Where `fit` keeps the checkpoints of a training: in the folder that was named, or beside the model folder to be."""
 
-import shutil
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from edgewise.errors import ConfigError
+from edgewise.errors import CheckpointError, ConfigError
 from edgewise.model_folder import is_model_folder
 from edgewise.recommender import Recommender
 from edgewise.telemetry import note
@@ -37,13 +37,14 @@ class CheckpointPlace:
         Raises:
             ConfigError: if `resume` names a finished model without a checkpoint.
         """
-        from edgewise.train.checkpoints import has_checkpoint
         from edgewise.train.config import TrainConfig
 
         if not isinstance(model.config, TrainConfig):
             if resume is not None:
                 note(f"{model.name} is not trained step by step: there is nothing to resume, it is fitted as a whole")
             return cls(None, is_ours=False)
+        from edgewise.train.checkpoints import has_checkpoint
+
         beside = _beside(out)
         if resume is None:
             if has_checkpoint(beside):
@@ -60,7 +61,7 @@ class CheckpointPlace:
                 f"--resume {resume}: there is a finished model and no checkpoint; it needs no more training. "
                 "To train it again, leave --resume out."
             )
-        is_out = named.resolve() == out.resolve()
+        is_out = named.resolve() in (out.resolve(), beside.resolve())
         if not has_checkpoint(named):
             named = beside if is_out else named
             note(f"{named} holds no checkpoint yet: training starts at the beginning, and keeps its checkpoints there")
@@ -68,8 +69,14 @@ class CheckpointPlace:
 
     def clear(self) -> None:
         """Remove a folder that was ours, when it is no longer needed."""
-        if self.is_ours and self.directory is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        from edgewise.train.checkpoints import Checkpoints
+
+        if self.is_ours and self.directory is not None and self.directory.exists():
+            with (
+                contextlib.suppress(CheckpointError),
+                Checkpoints(self.directory, {}) as folder,
+            ):  # unless another run has begun
+                folder.path.unlink(missing_ok=True)
 
 
 def _beside(out: Path) -> Path:

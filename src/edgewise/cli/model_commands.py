@@ -59,12 +59,15 @@ def fit(
     started = time.perf_counter()
     with progress(quiet=bool(json)):
         place = CheckpointPlace.choose(recommender, Path(out), resume)
+        if tensorboard is not None and place.directory is None:
+            note(f"{recommender.name} is not trained step by step: there are no curves for TensorBoard")
         dataset = run.dataset()
         check_usable(dataset)
         try:
             recommender.fit(dataset, checkpoints=place.directory, restart=place.restart, tensorboard=tensorboard)
         except KeyboardInterrupt as stop:
-            note(str(stop))  # where training stopped, and how to go on
+            if str(stop):
+                note(str(stop))  # where training stopped, and how to go on
             raise
         recommender.save(Path(out), run_config=run.to_toml())
         place.clear()

@@ -51,6 +51,7 @@ def tune_quick(
     rng = make_rng(seed, "quick tuning", name)
     started = time.monotonic()
     tried: list[tuple[float, dict[str, Any]]] = []
+    n_refused = 0
     with step(f"tune {name}", total=tuning.n_trials) as work:
         for trial in range(tuning.n_trials):
             drawn = {key: choice.draw(rng) for key, choice in space.items()} if trial else {}
@@ -62,12 +63,15 @@ def tune_quick(
             except EdgewiseError:
                 if not trial:
                     raise
+                n_refused += 1
                 continue
             tried.append((figure, drawn))
             work.advance(1, **{metric: figure})
     best, chosen = max(tried, key=lambda pair: pair[0])
     default = tried[0][0]
     line = f"tuned: {len(tried)} settings tried in {time.monotonic() - started:.0f} s, validation {metric} {best:.4f} (defaults {default:.4f})"
+    if n_refused:
+        line += f"; {n_refused} more could not be fitted"
     return settings | chosen, [line]
 
 

@@ -20,7 +20,7 @@ from edgewise.graph.reorder import Order
 from edgewise.graph.svd import truncated_svd
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
-from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
+from edgewise.search_space import IntLogUniform, LogUniform, OneOf, SearchSpace
 from edgewise.train.config import TrainConfig
 from edgewise.train.devices import device_of
 from edgewise.train.loop import train
@@ -55,6 +55,14 @@ class LightGCNConfig(TrainConfig):
                 f"propagate_every = {self.propagate_every}: a sum of layers can be reused only if it is the same in every "
                 f"step; it needs n_layers >= 1, and no dropout and no normalisation"
             )
+        if self.normalisation == "none" and (self.weights_l1 or self.weights_l2):
+            raise ValueError(
+                "weights_l1 and weights_l2 are for weights beside the embeddings, and without normalisation there are none; use l1, l2"
+            )
+        if self.penalised == "final" and not self.n_layers:
+            raise ValueError("penalised = 'final': with n_layers = 0 the table is all there is; leave it at 'layer-0'")
+        if self.warm_start is not None and self.start != "random":
+            raise ValueError(f"start = {self.start!r} and warm_start = {self.warm_start!r}: choose one")
         if self.is_sparse and (self.n_layers or self.feature_dropout):
             raise ValueError(
                 f"optimiser = {self.optimiser!r} touches only the rows of a batch, and through {self.n_layers} layers and "
@@ -142,7 +150,8 @@ class LightGCN(Recommender):
         "learning_rate": LogUniform(3e-3, 0.1),
         "epochs": IntLogUniform(10, 100),
         "n_layers": IntLogUniform(1, 4),
-        "negative_power": Uniform(0.0, 1.0),
+        "loss": OneOf(("sampled-softmax", "infonce")),
+        "avoid_known": OneOf((False, True)),
     }
 
     users: Floats  # [n_users, d], after propagation; NaN for a user without interactions

@@ -75,12 +75,9 @@ class Checkpoints:
         from safetensors.torch import save_file
 
         parts = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        about = {
-            "format": FORMAT,
-            "identity": self._identity,
-            "state": dict(state),
-            "crc32": {name: _crc32(tensor) for name, tensor in parts.items()},
-        }
+        told = {"identity": self._identity, "state": dict(state)}
+        sums = {name: _crc32(tensor) for name, tensor in parts.items()}
+        about = {"format": FORMAT, **told, "crc32": sums | {"": _crc32_of_json(told)}}
         with atomic_file(self.path) as temporary:
             try:
                 save_file(parts, temporary, metadata={"edgewise": json.dumps(about)})
@@ -147,7 +144,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         seen = about.get("format") if isinstance(about, dict) else None
         raise CheckpointError(f"{path} has format {seen!r}; this version of edgewise reads format {FORMAT}.")
-    if about.get("crc32") != {name: _crc32(tensor) for name, tensor in tensors.items()}:
+    told = {name: about.get(name) for name in ("identity", "state")}
+    if about.get("crc32") != {name: _crc32(tensor) for name, tensor in tensors.items()} | {"": _crc32_of_json(told)}:
         raise CheckpointError(f"{path} is damaged (a checksum differs). Remove it to start over, or restore a copy.")
     return tensors, about
 
@@ -166,6 +164,10 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: str =
 
 def _crc32(tensor: Tensor) -> int:
     return zlib.crc32(tensor.reshape(-1).numpy().tobytes())
+
+
+def _crc32_of_json(value: Any) -> int:
+    return zlib.crc32(json.dumps(value).encode())
 
 
 def _as_os_error(error: Exception) -> Exception:

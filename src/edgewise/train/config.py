@@ -111,9 +111,11 @@ class TrainConfig(Settings):
     weight_decay: NonNegativeFloat = 0.0  # on everything, decoupled from the gradient
 
     valid_share: float = Field(default=0.0, ge=0, le=0.5)  # held out to find the best epoch, hence lost to training
-    patience: PositiveInt | None = None  # stop after so many looks without a new best; None: 3
+    patience: PositiveInt | None = (
+        None  # stop after so many looks without a new best; None: 3, three waits of a plateau
+    )
 
-    device: str = "cpu"  # or cuda
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")  # or cuda, cuda:1, …
     precision: Literal["float32", "bfloat16"] = "float32"  # of the products of dense matrices
     warm_start: str | None = None  # a folder of checkpoints whose weights to start from
     checkpoint_every_s: NonNegativeFloat = (
@@ -148,6 +150,15 @@ class TrainConfig(Settings):
         if self.schedule.name == "plateau" and not self.valid_share:
             raise ValueError(
                 "the schedule 'plateau' waits for a validation metric, and nothing is held out; set valid_share, such as 0.1"
+            )
+        if self.schedule.name == "plateau" and self.patience is not None and self.patience <= (self.schedule.wait or 2):
+            raise ValueError(
+                f"patience = {self.patience}: training would stop before the rate could drop, after schedule.wait = "
+                f"{self.schedule.wait or 2} looks; wait less, or be more patient"
+            )
+        if self.precision == "bfloat16" and traits.negatives != "shared":
+            raise ValueError(
+                f"precision = 'bfloat16' rounds the products of users with shared negatives, and {self.loss!r} has none"
             )
         if self.momentum is not None and self.optimiser != "sgd":
             raise ValueError(f"momentum = {self.momentum:g} belongs to the optimiser 'sgd', not {self.optimiser!r}")

@@ -31,8 +31,8 @@ class Forecast:
         return f"{self.n_steps:,} steps in about {in_words(self.seconds)}, with about {self.memory_bytes / 1e9:.2g} GB of memory"
 
 
-def forecast(plan: Plan[Any], config: TrainConfig) -> Forecast:
-    """Estimate memory and time, and tell them.
+def forecast(plan: Plan[Any], config: TrainConfig, *, n_done: int = 0) -> Forecast:
+    """Estimate memory, and the time of the steps that are left, and tell both.
 
     Raises:
         MemoryNeedError: if there is less memory than that.
@@ -45,16 +45,16 @@ def forecast(plan: Plan[Any], config: TrainConfig) -> Forecast:
             "embedding_dim, fewer n_negatives, a smaller batch_size, or a larger machine."
         )
     memory = psutil.Process().memory_info().rss + needed
-    batch = next(iter(plan.batches(0)), None)
-    seconds = 0.0
-    if batch is not None:
-        plan.net.eval()  # so that the step leaves no trace in running statistics
-        for _ in range(2):  # the first may compile
-            started = time.perf_counter()
+    batches, seconds = iter(plan.batches(0)), 0.0
+    plan.net.eval()  # so that a step leaves no trace in running statistics
+    for _ in range(2):  # the first may compile
+        started = time.perf_counter()
+        batch = next(batches, None)
+        if batch is not None:
             plan.loss_of_step(config, batch, 0, 0).backward()  # type: ignore[no-untyped-call]
             seconds = time.perf_counter() - started
         plan.net.zero_grad()
-    n_steps = config.epochs * plan.steps_per_epoch
+    n_steps = config.epochs * plan.steps_per_epoch - n_done
     found = Forecast(memory, seconds * n_steps, n_steps)
     telemetry.note(f"training: {found}")
     return found
@@ -62,9 +62,10 @@ def forecast(plan: Plan[Any], config: TrainConfig) -> Forecast:
 
 def bytes_beside(plan: Plan[Any], config: TrainConfig) -> int:
     """Count the bytes that training adds: gradient, optimiser, the last good weights, best and average, and a step's work."""
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in plan.net.parameters())
-    n_copies = 1 + n_states(config) + 1 + (plan.watch is not None) + (config.averaging.name != "none")
-    return n_copies * weights + plan.working_bytes
+    weights: int = sum(value.nbytes for value in plan.parameters)
+    everything: int = sum(value.nbytes for value in plan.net.state_dict().values())  # with statistics and the like
+    n_copies = 1 + (plan.watch is not None) + (config.averaging.name != "none")
+    return (1 + n_states(config)) * weights + n_copies * everything + plan.working_bytes
 
 
 def in_words(seconds: float) -> str:

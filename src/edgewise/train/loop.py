@@ -53,13 +53,16 @@ def train(
         folder = (
             stack.enter_context(Checkpoints(keeping.checkpoints, keeping.identity)) if keeping.checkpoints else None
         )
-        board = stack.enter_context(Board(keeping.tensorboard)) if keeping.tensorboard else None
-        run = _Run(plan, config, curve, folder, board)
-        run.begin(restart=keeping.restart)
-        foretold = None if run.is_over else forecast(plan, config)
+        run = _Run(plan, config, curve, folder)
+        run.begin(keeping)
+        if keeping.tensorboard:
+            run.board = stack.enter_context(Board(keeping.tensorboard, first_epoch=run.epoch + 1))
+        foretold = None if run.is_over else forecast(plan, config, n_done=run.n_done)
         with _interrupts_at_boundaries() as interrupted:
             run.go(interrupted)
-        run.finish()
+            run.finish()
+            if interrupted():
+                run.stop()
     return foretold
 
 
@@ -72,16 +75,16 @@ class _Run:
         config: TrainConfig,
         curve: list[dict[str, float]],
         folder: Checkpoints | None,
-        board: Board | None,
     ) -> None:
-        self.plan, self.config, self.curve, self.folder, self.board = plan, config, curve, folder, board
+        self.plan, self.config, self.curve, self.folder = plan, config, curve, folder
+        self.board: Board | None = None
         self.net = plan.net
         self.optimisers = make_optimisers(plan.net, config)
         self.parameters = plan.parameters
         self.schedule = make_schedule(config.schedule)
         self.plateau = Plateau(config.schedule)
         self.average = WeightAverage(plan.net, config.averaging)
-        self.patience = config.patience or (3 * config.schedule.wait if config.schedule.name == "plateau" else 3)
+        self.patience = config.patience or (3 * self.plateau.wait if config.schedule.name == "plateau" else 3)
         self.best: Weights = {}
         self.best_value = -math.inf
         self.looks = 0  # since the best
@@ -94,27 +97,29 @@ class _Run:
         self.started = self.written = time.perf_counter()
 
     @property
+    def n_done(self) -> int:
+        """How many steps are done."""
+        return self.epoch * self.plan.steps_per_epoch + self.step
+
+    @property
     def is_over(self) -> bool:
         return self.stopped or self.epoch >= self.config.epochs
 
-    def begin(self, *, restart: bool) -> None:
+    def begin(self, keeping: Keeping) -> None:
         """Take up the weights to start from, or the checkpoint of a run that was cut off."""
-        found = self.folder.read() if self.folder and not restart else None
+        found = self.folder.read() if self.folder and not keeping.restart else None
         if found is not None:
             self._restore(*found)
-            telemetry.note(
-                f"all {self.epoch} epochs were done before"
-                if self.is_over
-                else f"resumed at epoch {self.epoch + 1} of {self.config.epochs}, step {self.step + 1}"
-            )
+            place = f"resumed after step {self.n_done:,} of {self.config.epochs * self.plan.steps_per_epoch:,}"
+            telemetry.note("training had come to its end before" if self.is_over else place)
         elif self.config.warm_start is not None:
-            _start_from(self.net, Path(self.config.warm_start))
+            _start_from(self.net, Path(self.config.warm_start), keeping.identity.get("data"))
         self.good, self.good_epoch = copy_of(self.net), self.epoch
 
     def go(self, interrupted: Callable[[], bool]) -> None:
         """Do all steps that are left."""
         per_epoch, config = self.plan.steps_per_epoch, self.config
-        with telemetry.step("training", config.epochs * per_epoch, self.epoch * per_epoch + self.step) as progress:
+        with telemetry.step("training", config.epochs * per_epoch, self.n_done) as progress:
             self.net.train()
             while not self.is_over:
                 for number, batch in enumerate(self.plan.batches(self.epoch)):
@@ -127,8 +132,10 @@ class _Run:
                     if self.folder and time.perf_counter() - self.written >= config.checkpoint_every_s:
                         self._write()
                     if interrupted():
-                        self._stop()
+                        self.stop()
                 self._end_epoch()
+                if interrupted():
+                    self.stop()
             self.net.eval()
 
     def finish(self) -> None:
@@ -139,10 +146,11 @@ class _Run:
         elif self.average.weights:
             put_into(self.net, self.average.weights)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Write a checkpoint, and interrupt."""
         self._write()
         kept = f" A checkpoint is kept; to go on: --resume {self.folder.directory}." if self.folder else ""
-        raise KeyboardInterrupt(f"stopped at step {self.step} of epoch {self.epoch + 1}.{kept}")
+        raise KeyboardInterrupt(f"stopped after step {self.n_done:,}.{kept}")
 
     def _take_step(self, batch: Any) -> None:
         config, rate = self.config, self._rate(self.step)
@@ -174,7 +182,7 @@ class _Run:
         return self.config.highest_rate * self.schedule(done) * self.plateau.factor
 
     def _end_epoch(self) -> None:
-        if not all(torch.isfinite(parameter).all() for parameter in self.parameters):
+        if not self._all_finite():
             self._give_up(f"a weight is no longer a number after epoch {self.epoch + 1}")
         rate = self._rate(self.step - 1)
         seconds = self.seconds + time.perf_counter() - self.started
@@ -188,6 +196,9 @@ class _Run:
         self.good, self.good_epoch = copy_of(self.net), self.epoch
         if self.board:
             self.board.write(self.curve[-1])
+
+    def _all_finite(self) -> bool:
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters)
 
     def _look(self, watch: Watch) -> None:
         self.net.eval()
@@ -215,8 +226,10 @@ class _Run:
         kept = ""
         if self.folder:
             with contextlib.suppress(DataError):
-                self.folder.write({f"net.{name}": value for name, value in self.good.items()}, {"diverged": True})
-                kept = f" Those are in {self.folder.directory}: to go on from them, name it as warm_start, with a fresh folder."
+                tensors = {f"net.{name}": value for name, value in self.good.items()}
+                tensors |= {f"best.{name}": value for name, value in self.best.items()}
+                self.folder.write(tensors, {"diverged": True})
+                kept = f" Those are in {self.folder.directory}: to go on from them, name it as warm_start, with another --out."
         raise TrainingError(
             f"{what}. The usual cause is a learning rate that is too high: lower learning_rate (now {self.config.highest_rate:g}) "
             f"to a third, clip the gradient (clip_norm = 1), or start closer to zero (init_scale). The last good weights, of "
@@ -225,7 +238,7 @@ class _Run:
 
     def _write(self) -> None:
         """Write a checkpoint; where the disk is full training goes on, and the old checkpoint stays."""
-        if self.folder is None:
+        if self.folder is None or not self._all_finite():  # the next step will find that out, and give up
             return
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
@@ -261,12 +274,13 @@ class _Run:
         if state.get("diverged"):
             raise CheckpointError(
                 f"the run in {self.folder and self.folder.directory} ended because its loss was no longer a number, and would do so again. "
-                "Name it as warm_start, with a lower learning_rate and a fresh folder."
+                "Name it as warm_start, with a lower learning_rate and another folder."
             )
+        device = self.parameters[0].device
         parts: dict[str, dict[str, Tensor]] = {"net": {}, "best": {}, "average": {}, "optimiser": {}}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
-            parts[kind][rest] = tensor
+            parts[kind][rest] = tensor if kind == "optimiser" else tensor.to(device)  # an optimiser moves its own
         put_into(self.net, parts["net"])
         self.best, self.average.weights = parts["best"], parts["average"]
         for number, optimiser in enumerate(self.optimisers):
@@ -294,6 +308,9 @@ def _interrupts_at_boundaries() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     before = signal.getsignal(signal.SIGINT)
+    if before in (None, signal.SIG_IGN):  # someone else's business: another language's handler, or nohup
+        yield lambda: False
+        return
 
     def take_note(*_: object) -> None:
         nonlocal pending
@@ -308,18 +325,29 @@ def _interrupts_at_boundaries() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _start_from(net: torch.nn.Module, directory: Path) -> None:
-    """Give a net the weights of a checkpoint.
+def _start_from(net: torch.nn.Module, directory: Path, data: Any) -> None:
+    """Give a net the weights of a checkpoint: those of its best look where it has some, else their average, else the last.
+
+    Statistics that a net keeps beside its weights start anew.
 
     Raises:
-        CheckpointError: if there is none, or it is of a net of another shape.
+        CheckpointError: if there is none, or it is of other data, or of a net of another shape.
     """
-    tensors, _ = read_checkpoint(path_in(directory))
-    weights = {name.removeprefix("net."): tensor for name, tensor in tensors.items() if name.startswith("net.")}
-    own = {name: list(value.shape) for name, value in net.state_dict().items()}
-    theirs = {name: list(value.shape) for name, value in weights.items()}
-    if own != theirs:
+    tensors, about = read_checkpoint(path_in(directory))
+    kept = next(kind for kind in ("best.", "average.", "net.") if any(name.startswith(kind) for name in tensors))
+    weights = {name.removeprefix(kept): tensor for name, tensor in tensors.items() if name.startswith(kept)}
+    own = dict(net.named_parameters())
+    theirs = {name: list(weights[name].shape) for name in own if name in weights}
+    if theirs != {name: list(value.shape) for name, value in own.items()}:
         raise CheckpointError(
-            f"{directory} holds weights {theirs}, and this model has {own}. Start from a run on the same data with the same sizes."
+            f"{directory} holds weights {theirs}, and this model has { {name: list(v.shape) for name, v in own.items()} }. "
+            "Start from a run of the same sizes."
         )
-    put_into(net, weights)
+    if about["identity"].get("data") != data:
+        raise CheckpointError(
+            f"{directory} is of other data (there {about['identity'].get('data')}, here {data}): its rows belong to other "
+            "users and items. Start from a run on the same data."
+        )
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(weights[name])

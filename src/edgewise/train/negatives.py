@@ -117,7 +117,9 @@ class NegativeSampler:
         """
         there = np.flatnonzero(self._sampler.probability)
         n_draws = len(batch) if self.kind == "in-batch" else self.n_negatives
-        may_take_all = self.kind in ("popularity", "mixed") if corrected else self.kind == "popularity" and self._is_uniform
+        may_take_all = (
+            self.kind in ("popularity", "mixed") if corrected else self.kind == "popularity" and self._is_uniform
+        )
         if there.size <= n_draws and may_take_all:
             return SharedNegatives(there, np.ones(there.size, dtype=np.float32), np.zeros(there.size, dtype=np.float32))
         n_others = {"in-batch": len(batch), "mixed": min(len(batch), n_draws // 2)}.get(self.kind, 0)

@@ -104,7 +104,9 @@ class RankingObjective:
 
     def working_bytes(self, embedding_dim: int) -> int:
         """Count the bytes that a step's batch, scores and vectors take, at the most."""
-        batch, n_users, n_items = self.batch_size, *self._interactions.shape
+        batch: int = self.batch_size
+        n_users, n_items = (int(size) for size in self._interactions.shape)
+        n_numbers: int
         match self._config.traits.negatives:
             case "own":
                 n_numbers = batch * (2 + self._sampler.n_negatives * self._sampler.n_candidates) * embedding_dim * 2

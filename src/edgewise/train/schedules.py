@@ -22,15 +22,26 @@ class ScheduleConfig(Settings):
         default=0.0, ge=0, lt=1
     )  # share of training in which the rate rises from nearly 0; not one-cycle
     restarts: NonNegativeInt = 0  # cosine: how many times the rate jumps back to its highest
-    n_drops: PositiveInt = 3  # step: how many times the rate falls, at even distances
-    final_share: float = Field(default=0.01, gt=0, le=1)  # step and exponential: what is left of the rate at the end
-    drop: float = Field(default=0.5, gt=0, lt=1)  # plateau: what the rate is multiplied by
-    wait: PositiveInt = 2  # plateau: after so many looks at the validation metric without a new best
+    n_drops: PositiveInt | None = None  # step: how many times the rate falls, at even distances; None: 3
+    final_share: float | None = Field(default=None, gt=0, le=1)  # step, exponential: left at the end; None: 0.01
+    drop: float | None = Field(default=None, gt=0, lt=1)  # plateau: what the rate is multiplied by; None: 0.5
+    wait: PositiveInt | None = None  # plateau: looks at the metric without a new best before a drop; None: 2
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
         if self.restarts and self.name != "cosine":
             raise ValueError(f"restarts = {self.restarts}: only the schedule 'cosine' restarts, not {self.name!r}")
+        owners = {
+            "n_drops": ("step",),
+            "final_share": ("step", "exponential"),
+            "drop": ("plateau",),
+            "wait": ("plateau",),
+        }
+        for key, names in owners.items():
+            if (value := getattr(self, key)) is not None and self.name not in names:
+                raise ValueError(
+                    f"{key} = {value:g} belongs to the schedule {' or '.join(map(repr, names))}, not {self.name!r}"
+                )
         if self.warmup and self.name == "one-cycle":
             raise ValueError(
                 f"warmup = {self.warmup:g}: the schedule 'one-cycle' warms up by itself; leave warmup at 0"
@@ -45,15 +56,16 @@ def make_schedule(config: ScheduleConfig) -> Callable[[float], float]:
     one-cycle: Smith and Topin, "Super-Convergence", 2018 (arXiv:1708.07120). `plateau` is constant here; see `Plateau`.
     """
 
+    n_drops, final_share = config.n_drops or 3, config.final_share or 0.01
+
     def after_warmup(share: float) -> float:
         match config.name:
             case "constant" | "plateau":
                 return 1.0
             case "step":
-                drops = min(math.floor(share * (config.n_drops + 1)), config.n_drops)
-                return float(config.final_share ** (drops / config.n_drops))
+                return float(final_share ** (min(math.floor(share * (n_drops + 1)), n_drops) / n_drops))
             case "exponential":
-                return float(config.final_share**share)
+                return float(final_share**share)
             case "cosine":
                 return _cosine(share) if share >= 1 else _cosine(share * (config.restarts + 1) % 1)
             case "one-cycle":
@@ -81,18 +93,20 @@ class Plateau:
     Attributes:
         factor: now; 1 for every other schedule.
         looks: how many since the best, or since the last drop.
+        wait: how many are waited for.
     """
 
     def __init__(self, config: ScheduleConfig) -> None:
-        self._config = config
+        self._is_in_use = config.name == "plateau"
+        self._drop, self.wait = config.drop or 0.5, config.wait or 2
         self.factor = 1.0
         self.looks = 0
 
     def look(self, *, is_best: bool) -> None:
         """Take note of a look at the metric."""
         self.looks = 0 if is_best else self.looks + 1
-        if self._config.name == "plateau" and self.looks >= self._config.wait:
-            self.factor, self.looks = self.factor * self._config.drop, 0
+        if self._is_in_use and self.looks >= self.wait:
+            self.factor, self.looks = self.factor * self._drop, 0
 
 
 SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
