@@ -50,7 +50,14 @@ def _gradient(
 def test_two_steps_equal_the_same_steps_written_out() -> None:
     interactions = _interactions()
     config = LightGCNConfig(
-        embedding_dim=3, n_layers=2, l2=0.1, epochs=2, n_negatives=4, learning_rate=0.05, batch_size=1000
+        loss="sampled-softmax",
+        embedding_dim=3,
+        n_layers=2,
+        l2=0.1,
+        epochs=2,
+        n_negatives=4,
+        learning_rate=0.05,
+        batch_size=1000,
     )
     model = LightGCN(config).fit(Dataset.from_csr(interactions))  # one step an epoch
     order = Order.by_neighbours(interactions)
@@ -136,7 +143,7 @@ def test_an_unknown_loss_lists_what_there_is() -> None:
         {"n_layers": 0, "loss": "bpr", "optimiser": "sparse-sgd", "learning_rate": 30.0},
         *[{"loss": name} for name in LOSSES],
         *[{"loss": "bpr", "sampler": name} for name in ("popularity", "in-batch", "mixed", "hard")],
-        {"sampler": "mixed", "n_negatives": 8, "avoid_known": True},
+        {"loss": "sampled-softmax", "sampler": "mixed", "n_negatives": 8, "avoid_known": True},
         {"optimiser": "adagrad", "learning_rate": 0.1},
         {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 1.0},
     ],

@@ -18,7 +18,7 @@ from tests.train.test_checkpoints import _Notes
     ("settings", "message"),
     [
         ({"loss": "bpr", "temperature": 0.1}, "temperature = 0.1 belongs to the loss 'infonce', not 'bpr'"),
-        ({"margin": 0.5}, "margin = 0.5 belongs to the loss 'cosine-contrastive', not 'sampled-softmax'"),
+        ({"margin": 0.5}, "margin = 0.5 belongs to the loss 'cosine-contrastive', not 'the default'"),
         ({"uniformity": 1.0}, "uniformity = 1 belongs to the loss 'alignment-uniformity'"),
         ({"loss": "alignment-uniformity", "n_negatives": 5}, "n_negatives = 5: the loss 'alignment-uniformity' has no"),
         (
@@ -98,3 +98,12 @@ def test_an_epoch_has_as_many_batches_as_told_and_the_same_ones_again(loss: str)
 def test_nothing_to_train_on_is_told() -> None:
     with pytest.raises(ConfigError, match="no interactions to train on"):
         RankingObjective(csr_array((3, 4), dtype=np.float32), TrainConfig(n_negatives=2), seed=0)
+
+
+def test_the_loss_follows_from_how_much_is_known_where_none_is_named() -> None:
+    dense, sparse = (csr_array(np.eye(n, dtype=np.float32)) for n in (100, 101))
+    assert TrainConfig().for_data(dense).loss == "infonce"  # a hundredth of all pairs
+    assert TrainConfig().for_data(sparse).loss == "sampled-softmax"
+    assert TrainConfig(loss="bpr").for_data(dense).loss == "bpr"
+    assert TrainConfig().for_data(dense).avoids_known
+    assert not TrainConfig(avoid_known=False).for_data(dense).avoids_known

@@ -159,7 +159,9 @@ class LightGCN(Recommender):
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""
-        config: LightGCNConfig = self.config
+        config: LightGCNConfig = self.config.for_data(dataset.interactions)
+        if self.config.loss is None:
+            self.record.notes.append(f"loss: {config.loss}, chosen by the share of all pairs that is known")
         device = device_of(config.device)
         order = Order.by_neighbours(dataset.interactions)
         ordered = order.apply(dataset.interactions)

@@ -95,7 +95,7 @@ class NegativeSampler:
         self._is_uniform = config.sampler == "uniform" or power == 0
         self._sampler = ItemSampler(counts, 0.0 if self._is_uniform else power)
         self._in_batch: Doubles = counts / counts.sum()
-        self._known = interactions if config.avoid_known else None
+        self._known = interactions if config.avoids_known else None
         shared = int(np.clip(counts.size // 5, *_N_SHARED))
         self.n_negatives = config.n_negatives or traits.n_negatives or (shared if traits.negatives == "shared" else 1)
         self.n_candidates = (config.n_candidates or 8) if self.kind == "hard" else 1

@@ -83,6 +83,7 @@ class RankingObjective:
     def __init__(self, interactions: csr_array, config: TrainConfig, seed: int) -> None:
         if not interactions.nnz:
             raise ConfigError("there are no interactions to train on.")
+        config = config.for_data(interactions)
         self._interactions = interactions
         self._config = config
         self._seed = seed
