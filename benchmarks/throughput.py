@@ -11,11 +11,12 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 
 def ours(train: Path, batch_size: int, assignments: list[str]) -> dict[str, float]:
@@ -43,12 +44,13 @@ def main() -> None:
     parser.add_argument("--only-ours", action="store_true", help="one epoch of ours in this process, as JSON")
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
     arguments = parser.parse_args()
-    train, test = (next(arguments.folder.glob(f"{part}.txt*")) for part in ("train", "test"))
+    folder = arguments.folder.resolve()
+    train, test = (next(folder.glob(f"{part}.txt*")) for part in ("train", "test"))
     size = ["--batch-size", str(arguments.batch_size)]
     if arguments.only_ours:
         print(json.dumps(ours(train, arguments.batch_size, arguments.assignments)))
         return
-    mine = [sys.executable, __file__, str(arguments.folder), *size, "--only-ours"]
+    mine = [sys.executable, str(Path(__file__).resolve()), str(folder), *size, "--only-ours"]
     pyg = [sys.executable, str(HERE / "peers" / "pyg_lightgcn.py"), str(train), *size]
     contenders = {
         "edgewise": mine,
@@ -58,11 +60,12 @@ def main() -> None:
     }
     if arguments.recbole:
         script = str(HERE / "peers" / "recbole_lightgcn.py")
-        contenders["RecBole 1.2.1"] = [arguments.recbole, script, str(train), str(test), *size, "--steps", "60"]
+        contenders["RecBole 1.2.1"] = [str(Path(arguments.recbole).absolute()), script, str(train), str(test), *size, "--steps", "60"]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     for number in range(arguments.rounds):
         for name, command in contenders.items():
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            with tempfile.TemporaryDirectory() as folder:  # peers leave files where they run
+                done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
             found[name].append(json.loads(done.stdout.strip().splitlines()[-1]))
             print(f"round {number + 1}: {name}: {found[name][-1]['epoch_s']:.1f} s an epoch", flush=True)
     ours_s = median(run["epoch_s"] for run in found["edgewise"])
