@@ -60,7 +60,15 @@ def main() -> None:
     }
     if arguments.recbole:
         script = str(HERE / "peers" / "recbole_lightgcn.py")
-        contenders["RecBole 1.2.1"] = [str(Path(arguments.recbole).absolute()), script, str(train), str(test), *size, "--steps", "60"]
+        contenders["RecBole 1.2.1"] = [
+            str(Path(arguments.recbole).absolute()),
+            script,
+            str(train),
+            str(test),
+            *size,
+            "--steps",
+            "60",
+        ]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     for number in range(arguments.rounds):
         for name, command in contenders.items():
