@@ -1,5 +1,7 @@
 """Small random graphs, and the same as dense matrices in double precision."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 from scipy.sparse import csr_array
@@ -45,3 +47,21 @@ def incidence(edges: Edges) -> tuple[Tensor, Tensor]:
     receives[receiver, at] = 1
     sends[sender, at] = 1
     return receives, sends
+
+
+def softmax(receives: Tensor, scores: Tensor) -> Tensor:
+    """Return the softmax over the edges of each receiver: [n_edges, h]."""
+    powers = scores.exp()
+    return powers / (receives.T @ (receives @ powers))
+
+
+def check(ours: Callable[..., Tensor], dense: Callable[..., Tensor], inputs: Sequence[Tensor]) -> None:
+    """Compare what two functions give for the same inputs, in single and double precision, and the gradients."""
+    doubles = [x.detach().double().requires_grad_() for x in inputs]
+    found, expected = ours(*inputs), dense(*doubles)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+    weights = torch.from_numpy(np.random.default_rng(9).standard_normal(tuple(found.shape)))
+    gradients = torch.autograd.grad((found * weights.float()).sum(), list(inputs))
+    wanted = torch.autograd.grad((expected * weights).sum(), doubles)
+    for gradient, want in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(gradient.double(), want, rtol=1e-4, atol=1e-5)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from edgewise.errors import DataError
-from edgewise.graph.normalise import degree_scale, symmetric_normalise
+from edgewise.graph.normalise import degree_scale, sums_of, symmetric_normalise
 from edgewise.graph.spmm import even_parts, spmm
 from edgewise.nn import edge_kernels as kernels
 from edgewise.types import Floats, Index
@@ -67,7 +67,8 @@ class Edges:
         n_senders: how many there are.
         weight: float32 [n_edges]; None: 1 for every edge.
         features: float32 [n_edges, d_e], in the order of `indices`; may need a gradient.
-        sender_degree: float32 [n_senders], for a mini-batch: what each sender receives in the whole graph, for GCN's scaling.
+        sender_degree: float32 [n_senders], for a mini-batch: how much each sender receives in the whole graph, self-loops
+            included (`whole.with_self_loops.received`), for GCN's scaling.
     """
 
     def __init__(
@@ -168,6 +169,11 @@ class Edges:
         """Return how many edges each node receives: int64 [n_receivers]."""
         return np.diff(self.indptr)
 
+    @cached_property
+    def received(self) -> Floats:
+        """Return the sum of the weights of the edges that each node receives: float32 [n_receivers]."""
+        return sums_of(self.receiver, self.weight.astype(np.float64), self.n_receivers).astype(np.float32)
+
     @property
     def transposed(self) -> "Edges":
         """Return the same edges the other way round, sorted by what was their sender, with weights and features."""
@@ -192,7 +198,7 @@ class Edges:
     def with_weight(self, weight: Floats) -> "Edges":
         """Return the same edges with other weights: float32 [n_edges]."""
         other = copy(self)
-        for derived in ("matrix", "averaging", "scaled_by_degrees", "_bare_transposed", "_looped"):
+        for derived in ("matrix", "received", "averaging", "scaled_by_degrees", "_bare_transposed", "_looped"):
             other.__dict__.pop(derived, None)
         other.is_weighted, other.weight = True, weight
         return other
@@ -259,7 +265,7 @@ class Edges:
             weight=np.concatenate([self.weight, np.ones(new.size, dtype=np.float32)])[order]
             if self.is_weighted
             else None,
-            sender_degree=None if self.sender_degree is None else self.sender_degree + 1,
+            sender_degree=self.sender_degree,
         )
         return looped, order, new
 
@@ -335,7 +341,7 @@ class Edges:
             scores: float32 [n_edges] or [n_edges, n_heads].
         """
         self._check_rows(scores, self.n_edges, "edges")
-        shares: Tensor = _Softmax.apply(scores.reshape(self.n_edges, -1), self)  # type: ignore[no-untyped-call]
+        shares: Tensor = _Softmax.apply(scores if scores.dim() == 2 else scores[:, None], self)  # type: ignore[no-untyped-call]
         return shares.reshape(scores.shape)
 
     def dot(self, receiver: Tensor, sender: Tensor) -> Tensor:

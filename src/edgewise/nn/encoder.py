@@ -9,13 +9,13 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import dropout
-from torch_geometric.nn import JumpingKnowledge
 
 from edgewise.config import Settings
 from edgewise.errors import DataError, UnknownNameError
 from edgewise.nn.convolutions import Aggregator, Features, GATConv, GCNConv, SAGEConv, TransformerConv
 from edgewise.nn.edges import Edges
 from edgewise.nn.foreign import ForeignConv, is_foreign
+from edgewise.nn.jumping import Jumping
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 
 CONVOLUTIONS = ("gcn", "gat", "gatv2", "transformer", "sage")
@@ -119,8 +119,8 @@ class Encoder(torch.nn.Module):
         self.activations = torch.nn.ModuleList(
             torch.nn.Identity() if last else _ACTIVATIONS[config.activation]() for last in is_last
         )
-        self.jump = JumpingKnowledge(config.jumping, hidden, 2) if jumps else None
-        self.combine = SparseLinear(hidden * (n if config.jumping == "cat" else 1), out_dim) if jumps else None
+        self.jump = None if config.jumping == "none" else Jumping(config.jumping, hidden, n)
+        self.combine = None if self.jump is None else SparseLinear(self.jump.out_dim, out_dim)
         self._last: tuple[csr_array, SparseRows] | None = None
 
     def forward(self, x: Tensor | csr_array | SparseRows, edges: Edges | Sequence[Edges]) -> Tensor:

@@ -1,11 +1,13 @@
 """Any convolution of PyTorch Geometric, by its name."""
 
+import importlib
 import inspect
+import warnings
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import torch
-import torch_geometric.nn as pyg
 from torch import Tensor
 
 from edgewise.errors import ConfigError
@@ -33,7 +35,7 @@ class ForeignConv(torch.nn.Module):
 
     def __init__(self, name: str, in_dim: int, out_dim: int, edge_dim: int, options: Mapping[str, Any]) -> None:
         super().__init__()
-        kind = getattr(pyg, name)
+        kind = getattr(load_pyg("nn"), name)
         wanted = inspect.signature(kind.__init__).parameters
         given: dict[str, Any] = dict(options)
         changes_width = "in_channels" in wanted or "nn" in wanted
@@ -85,8 +87,19 @@ class ForeignConv(torch.nn.Module):
 
 def is_foreign(name: str) -> bool:
     """Tell whether a class of torch_geometric.nn is a convolution over one kind of nodes and edges."""
+    pyg = load_pyg("nn")
     kind = getattr(pyg, name, None)
     return isinstance(kind, type) and issubclass(kind, pyg.MessagePassing)
+
+
+def load_pyg(module: str) -> ModuleType:
+    """Import a module of torch_geometric, such as "nn": only when it is asked for, since it takes seconds, and in silence.
+
+    On its way in it uses parts of torch that warn of their end, which nobody who runs Edgewise can do anything about.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(f"torch_geometric.{module}")
 
 
 def _two_layers(in_dim: int, out_dim: int) -> torch.nn.Module:
