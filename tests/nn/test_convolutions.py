@@ -125,7 +125,7 @@ def test_transformer(average: bool, edge_dim: int) -> None:
 def _largest(edges: Edges, x: Tensor) -> Tensor:
     sender = edges.edge_index[0]
     bounds = zip(edges.indptr[:-1], edges.indptr[1:], strict=True)
-    rows = [x[sender[a:b].unique()].amax(0) if b > a else x.new_zeros(x.shape[1]) for a, b in bounds]
+    rows = [x[sorted(set(sender[a:b].tolist()))].amax(0) if b > a else x.new_zeros(x.shape[1]) for a, b in bounds]
     return torch.stack(rows)
 
 
@@ -174,7 +174,7 @@ def test_sage_reads_the_neighbours_of_each_node_as_a_sequence() -> None:
 def test_the_lstm_reads_a_hub_in_part_and_each_neighbour_once() -> None:
     hub = Edges.from_edge_index(torch.stack([torch.arange(1, 1001), torch.zeros(1000, dtype=torch.int64)]), 1001)
     conv = SAGEConv(1, 2, aggregator="lstm", n_in_sequence=10)
-    x = torch.arange(1001.0)[:, None].requires_grad_()
+    x = torch.linspace(-1, 1, 1001)[:, None].requires_grad_()
     for training in (True, False):
         conv.train(training)
         (gradient,) = torch.autograd.grad(conv(x, hub)[0].sum(), x)
@@ -228,10 +228,10 @@ def test_sparse_features_are_the_same_as_dense_ones(make: Callable[[int], torch.
 
 
 def test_a_sparse_linear_map_takes_matrices_and_has_the_gradient_of_the_dense_one() -> None:
-    linear = SparseLinear(5, 3)
+    linear = SparseLinear(5, 3, bias=False)
     x = csr_array(np.array([[0, 1, 0, 2, 0], [0, 0, 0, 0, 0], [3, 0, 0, 0, 4]], dtype=np.float32))
     found = linear(x)
-    torch.testing.assert_close(found, torch.from_numpy(x.toarray()) @ linear.weight + linear.bias)
+    torch.testing.assert_close(found, torch.from_numpy(x.toarray()) @ linear.weight)
     found.sum().backward()
     assert linear.weight.grad is not None
     assert linear.weight.grad[:, 0].tolist() == [3, 1, 0, 2, 4]

@@ -12,6 +12,7 @@ from edgewise.config import make
 from edgewise.errors import ConfigError, DataError, UnknownNameError
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import CONVOLUTIONS, Encoder, EncoderConfig
+from edgewise.nn.foreign import ForeignConv
 from edgewise.nn.jumping import Jumping
 from edgewise.types import Floats
 from tests.nn.graphs import normal, random_edges, random_matrix
@@ -97,6 +98,7 @@ def test_any_convolution_of_pytorch_geometric_can_be_named(name: str, options: d
         normal(12, 5),
     )
     layer = encoder.convs[0]
+    assert isinstance(layer, ForeignConv)
     assert type(layer.conv).__name__ == name
     result = encoder(x, edges)
     assert result.shape == (12, 3)
