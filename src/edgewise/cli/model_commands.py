@@ -184,8 +184,8 @@ def recommend(
         emit_json([given.to_json() for given in answers], json)
         return
     for given, user_id in zip(answers, ids, strict=True):
-        if history := (history_of(model, user_id, 5) if user_id is not None else []):
-            say(f"user {given.user_id} liked: {'; '.join(history)}")
+        if liked := (history_of(model, user_id, 5) if user_id is not None else []):
+            say(f"user {given.user_id} liked: {'; '.join(liked)}")
         source = f"by {given.source}" + (f": {given.note}" if given.note else "")
         rows = [
             [str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}", "; ".join(item.reasons)]
