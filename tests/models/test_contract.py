@@ -21,6 +21,9 @@ CASES = [
     Case("bpr", {"embedding_dim": 8}),
     Case("graph-filter"),
     Case("lightgcn", {"embedding_dim": 16}),
+    Case("gcn", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
+    Case("gat", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
+    Case("graphsage", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
 ]
 
 

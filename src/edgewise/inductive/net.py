@@ -35,7 +35,9 @@ class GraphNet(torch.nn.Module):
         adds_input: bool,
     ) -> None:
         super().__init__()
-        self.embeddings = None if start is None else torch.nn.Embedding(*start.shape, _weight=torch.from_numpy(start))
+        self.embeddings: torch.nn.Embedding | None = None
+        if start is not None:
+            self.embeddings = torch.nn.Embedding(start.shape[0], start.shape[1], _weight=torch.from_numpy(start))
         self.of_attributes = torch.nn.ModuleList(
             SparseLinear(n, embedding_dim, bias=False) if n else torch.nn.Identity() for n in n_features
         )
@@ -56,7 +58,7 @@ class GraphNet(torch.nn.Module):
 
     def vectors(self, x: Tensor, edges: Edges | Sequence[Edges]) -> Tensor:
         """Return the vectors of nodes: float32 [n, d]."""
-        made = self.encoder(x, edges)
+        made: Tensor = self.encoder(x, edges)
         return x[: made.shape[0]] + made if self.adds_input else made
 
     def without_edges(self, x: Tensor) -> Tensor:

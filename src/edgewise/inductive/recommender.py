@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureConfig
-from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
+from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.errors import DataError
 from edgewise.graph.bipartite import bipartite
 from edgewise.inductive.features import SideFeatures, from_bytes, to_bytes
@@ -60,7 +60,7 @@ class GraphRecommender(Recommender):
     Config: ClassVar[type[InductiveConfig]]
     needs: ClassVar[str] = "interactions; attributes where there are any"
     STATE: ClassVar[tuple[str, ...]] = (
-        "users", "items", "user_layers", "item_layers", "weights", "user_features", "item_features",
+        "users", "items", "user_layers", "item_layers", "weights", "user_features", "item_features", "is_angular",
     )  # fmt: skip
     SEARCH: ClassVar[SearchSpace] = {
         "l2": LogUniform(1e-3, 0.3),
@@ -78,16 +78,22 @@ class GraphRecommender(Recommender):
     weights: Floats  # of the net, embeddings left out, one after the other
     user_features: NDArray[np.uint8]  # the fitted transform of attributes as UTF-8 JSON; empty without a table
     item_features: NDArray[np.uint8]
+    is_angular: NDArray[np.uint8]  # [1], 1 where scores are cosines
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the net, then keep the vectors, and what newcomers need."""
         config: InductiveConfig = self.config.for_data(dataset.interactions)
+        self.is_angular = np.array([config.traits.angular], dtype=np.uint8)
         sides = self._sides_of(dataset)
-        x_of = [
+        x_of_all = [
             csr_array((n, 0), dtype=np.float32) if side is None else side.of_training()
             for side, n in zip(sides, dataset.interactions.shape, strict=True)
         ]
-        interactions, held_out = hold_out(dataset.interactions, config.valid_share, make_rng(self.seed, "valid"))
+        # Whoever met nothing is a newcomer like any other: in training such a node would be a negative and nothing else.
+        met = [np.flatnonzero(np.diff(dataset.interactions.indptr)), np.flatnonzero(dataset.item_counts)]
+        x_of = [x[rows] for x, rows in zip(x_of_all, met, strict=True)]
+        met_by = csr_array(dataset.interactions[met[0]][:, met[1]])
+        interactions, held_out = hold_out(met_by, config.valid_share, make_rng(self.seed, "valid"))
         net = self._new_net((x_of[0].shape[1], x_of[1].shape[1]), sum(interactions.shape))
         edges = Edges.from_csr(bipartite(interactions))
         objective = RankingObjective(interactions, config, self.seed)
@@ -106,7 +112,7 @@ class GraphRecommender(Recommender):
         def vectors() -> tuple[Floats, Floats]:
             with torch.no_grad():
                 final = self._finished(net, x_of, edges)[0]
-            return final[: dataset.n_users], final[dataset.n_users :]
+            return final[: met[0].size], final[met[0].size :]
 
         plan = Plan(
             net=net,
@@ -121,13 +127,29 @@ class GraphRecommender(Recommender):
         train(plan, config, curve=self.record.curve, keeping=self.keeping)
         with torch.no_grad():
             final, layers = self._finished(net, x_of, edges)
-        known = (np.diff(bipartite(dataset.interactions).indptr) > 0) | has_attributes.numpy()
-        final[~known] = np.nan
-        n_users = dataset.n_users
-        self.users, self.items = final[:n_users], final[n_users:]
-        self.user_layers, self.item_layers = layers[:n_users], layers[n_users:]
+            n = met[0].size
+            self.users, self.user_layers = self._of_all(
+                net, 0, x_of_all[0], met[0], (final[:n], layers[:n]), interactions
+            )
+            self.items, self.item_layers = self._of_all(
+                net, 1, x_of_all[1], met[1], (final[n:], layers[n:]), interactions
+            )
         self.weights = net.weights()
         self.user_features, self.item_features = to_bytes(sides[0]), to_bytes(sides[1])
+
+    def _of_all(
+        self, net: GraphNet, side: int, x: csr_array, met: Index, of_met: tuple[Floats, Floats]
+    ) -> tuple[Floats, Floats]:
+        """Put the vectors and layers of those who met something among all: attributes tell of the others, else NaN."""
+        final, layers = of_met
+        vectors = np.full((x.shape[0], final.shape[1]), np.nan, dtype=np.float32)
+        others = np.setdiff1d(np.flatnonzero(np.diff(x.indptr)), met)
+        if others.size:
+            vectors[others] = self._scaled(net.without_edges(net.attributes_of(side, x[others]))).numpy()
+        vectors[met] = final
+        inputs = np.zeros((x.shape[0], layers.shape[1]), dtype=np.float32)
+        inputs[met] = layers
+        return vectors, inputs
 
     def _sides_of(self, dataset: Dataset) -> list[SideFeatures | None]:
         if self.config.inputs == "ids":
@@ -156,7 +178,9 @@ class GraphRecommender(Recommender):
             torch.manual_seed(int(make_rng(self.seed, "net").integers(2**62)))
             return GraphNet(n_features, config.encoder, config.embedding_dim, start, adds_input=config.adds_input)
 
-    def _finished(self, net: GraphNet, x_of: list[csr_array], edges: Edges) -> tuple[Floats, Floats]:
+    def _finished(
+        self, net: GraphNet, x_of: list[csr_array], edges: Edges, interactions: csr_array
+    ) -> tuple[Floats, Floats]:
         """Return the vectors, and what goes into each layer, side by side."""
         said = net.attributes(*x_of)
         own = said if net.embeddings is None else said + net.embeddings.weight
@@ -166,13 +190,8 @@ class GraphRecommender(Recommender):
         return final.numpy(), torch.cat([own, *outputs[:-1]], dim=1).numpy()
 
     def _scaled(self, vectors: Tensor) -> Tensor:
-        return normalize(vectors) if self._is_angular else vectors
-
-    @property
-    def _is_angular(self) -> bool:
-        if self.config.loss is not None or self._catalogue is None:
-            return bool(self.config.traits.angular)
-        return bool(self.config.for_data(self.catalogue.seen).traits.angular)
+        """Cut vectors to length 1 where the loss sees angles alone."""
+        return normalize(vectors) if self.is_angular[0] else vectors
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors."""
@@ -212,9 +231,8 @@ class GraphRecommender(Recommender):
                 given = net.encoder.layer(number, torch.cat([given, theirs]), edges)
                 outputs.append(given)
             made = net.encoder.combined(outputs)
-            vectors: Floats = (own + made if net.adds_input else made).numpy()
-        if self._is_angular:
-            vectors = unit_vectors(vectors)
+            made = own + made if net.adds_input else made
+            vectors: Floats = self._scaled(made).numpy()
         vectors[~(newcomers.has_history | (np.diff(x.indptr) > 0))] = np.nan
         return vectors
 

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from edgewise.config import Settings
 from edgewise.inductive.recommender import GraphRecommender, InductiveConfig
 from edgewise.nn.encoder import Activation, EncoderConfig
 
@@ -34,4 +33,4 @@ class GAT(GraphRecommender):
         "Veličković et al., “Graph Attention Networks”, ICLR 2018 (arXiv:1710.10903); scores of version 2: Brody, Alon and Yahav, "
         "“How Attentive are Graph Attention Networks?”, ICLR 2022 (arXiv:2105.14491)"
     )
-    Config: ClassVar[type[Settings]] = GATConfig
+    Config: ClassVar[type[InductiveConfig]] = GATConfig

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from edgewise.config import Settings
 from edgewise.inductive.recommender import GraphRecommender, InductiveConfig
 from edgewise.nn.encoder import Activation, EncoderConfig
 
@@ -32,4 +31,4 @@ class GCN(GraphRecommender):
     paper: ClassVar[str] = (
         "Kipf and Welling, “Semi-Supervised Classification with Graph Convolutional Networks”, ICLR 2017 (arXiv:1609.02907)"
     )
-    Config: ClassVar[type[Settings]] = GCNConfig
+    Config: ClassVar[type[InductiveConfig]] = GCNConfig

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from edgewise.config import Settings
 from edgewise.inductive.recommender import GraphRecommender, InductiveConfig
 from edgewise.nn.encoder import Activation, EncoderConfig
 
@@ -34,4 +33,4 @@ class GraphSAGE(GraphRecommender):
     paper: ClassVar[str] = (
         "Hamilton, Ying and Leskovec, “Inductive Representation Learning on Large Graphs”, NIPS 2017 (arXiv:1706.02216)"
     )
-    Config: ClassVar[type[Settings]] = GraphSAGEConfig
+    Config: ClassVar[type[InductiveConfig]] = GraphSAGEConfig

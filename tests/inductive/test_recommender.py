@@ -1,0 +1,72 @@
+"""Newcomers are encoded as the same nodes would have been in training."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from edgewise.data import Dataset
+from edgewise.errors import ConfigError, DataError
+from edgewise.models import build, load
+from edgewise.recommender import Recommender
+from edgewise.testing.planted import planted_tastes
+
+SMALL = {"embedding_dim": 8, "encoder": {"hidden_dim": 8}, "epochs": 3}
+
+
+def fitted(name: str, **settings: object) -> Recommender:
+    return build(name, SMALL | settings).fit(planted_tastes().train)
+
+
+@pytest.mark.parametrize("name", ["gcn", "gat", "graphsage"])
+def test_an_item_known_by_attributes_alone_gets_the_vector_that_training_gave_its_like(name: str) -> None:
+    frame = planted_tastes().train.to_frame()
+    table = pl.DataFrame(
+        {"item_id": [*range(1000, 1044), 2000], "genre": [f"genre {i // 11}" for i in range(44)] + ["genre 2"]}
+    )
+    data = Dataset.from_events(frame.select("user_id", "item_id", "value"), item_table=table)
+    model = build(name, SMALL).fit(data)
+    vector = model.embed_new("item", attributes={"genre": "genre 2"})
+    np.testing.assert_allclose(vector[0], model.items[44], rtol=1e-4, atol=1e-6)  # item 2000 has no edge either
+
+
+def test_a_user_without_embedding_is_encoded_by_history_as_training_would() -> None:
+    # One layer of SAGE and no embeddings: a user's vector depends on the attributes of the items met alone, and those are
+    # what a newcomer with the same history has.
+    model = fitted("graphsage", inputs="attributes", encoder={"hidden_dim": 8, "n_layers": 1})
+    catalogue = model.catalogue
+    row = catalogue.seen[[5]].indices.astype(np.int64)
+    vector = model.embed_new("user", history=catalogue.items.ids_at(row).to_list())
+    np.testing.assert_allclose(vector[0], model.users[5], rtol=1e-4, atol=1e-6)  # type: ignore[attr-defined]
+
+
+def test_new_items_join_the_model_and_leave_the_old_answers(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    model = fitted("graphsage")
+    before = model.recommend(["u001"], 5).to_frame()
+    more = model.with_new_items(
+        [5000, 5], history=[["u001"], []], attributes=[{"genre": "genre 1"}, {"genre": "genre 2"}]
+    )
+    assert model.recommend(["u001"], 5).to_frame().equals(before)
+    assert set(more.catalogue.items.ids) == {*range(1000, 1044), 5, 5000}
+    old = list(range(1000, 1044))
+    np.testing.assert_allclose(more.score(["u007"], old), model.score(["u007"], old), rtol=1e-5)
+    assert np.isfinite(more.score(["u007"], [5, 5000])).all()
+    more.save(tmp_path / "more")
+    assert load(tmp_path / "more").recommend(["u007"], 50).to_frame().equals(more.recommend(["u007"], 50).to_frame())
+
+
+def test_what_cannot_be_is_said() -> None:
+    model = fitted("graphsage")
+    with pytest.raises(ConfigError, match="1000 is in the catalogue already"):
+        model.with_new_items([1000], attributes={"genre": "genre 1"})
+    bare = Dataset.from_events(planted_tastes().train.to_frame().select("user_id", "item_id"))
+    with pytest.raises(DataError, match="needs a table of users or items"):
+        build("gcn", SMALL | {"inputs": "attributes"}).fit(bare)
+    with pytest.raises(ConfigError, match="item-knn cannot take new items"):
+        build("item-knn").fit(bare).with_new_items([1], history=[["u001"]])
+
+
+def test_one_tensor_of_weights_is_checked() -> None:
+    model = fitted("gcn")
+    model.weights = model.weights[:-1]  # type: ignore[attr-defined]
+    with pytest.raises(Exception, match="its settings ask for"):
+        model.recommend_new(3, history=[1000])
