@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -60,11 +59,6 @@ class GraphNet(torch.nn.Module):
         """Return the vectors of nodes: float32 [n, d]."""
         made: Tensor = self.encoder(x, edges)
         return x[: made.shape[0]] + made if self.adds_input else made
-
-    def without_edges(self, x: Tensor) -> Tensor:
-        """Return the vectors of nodes that have no neighbour: float32 [n, d]."""
-        nothing = csr_array((x.shape[0], x.shape[0]), dtype=np.float32)
-        return self.vectors(x, Edges.from_csr(nothing))
 
     def weights(self) -> Floats:
         """Return all that newcomers need, the embeddings left out, in one row: float32 [n_weights]."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy.sparse import csr_array, hstack
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -16,6 +16,7 @@ from edgewise.data.features import FeatureConfig
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.errors import DataError
 from edgewise.graph.bipartite import bipartite
+from edgewise.inductive.alike import NewcomerEdges, alike_rows
 from edgewise.inductive.features import SideFeatures, from_bytes, to_bytes
 from edgewise.inductive.net import GraphNet
 from edgewise.newcomers import Newcomers
@@ -42,9 +43,12 @@ class InductiveConfig(TrainConfig):
     init_scale: PositiveFloat = 0.1  # standard deviation of the embeddings at the start
     encoder: EncoderConfig = EncoderConfig()
     adds_input: bool = True  # whether a node's vector is what the encoder makes plus what the node is by itself
-    # In each step so many of the users and items are taken for newcomers: no embedding and no neighbours, attributes alone.
-    # Without this, a net learns to rely on embeddings, and cannot tell much of a node that has none.
+    # In each step so many of the users and items are taken for newcomers: no embedding and no edges, attributes alone, as
+    # it will be when a newcomer comes. Without this a net relies on embeddings, and has little to say of a node without.
     cold_share: float = Field(default=0.3, ge=0, lt=1)
+    n_alike: NonNegativeInt = (
+        20  # a newcomer without edges hears from so many nodes of its side, the most alike by attributes
+    )
     features: FeatureConfig = FeatureConfig()  # how columns become features: the section [features]
     epochs: PositiveInt = 40
 
@@ -96,17 +100,19 @@ class GraphRecommender(Recommender):
         interactions, held_out = hold_out(met_by, config.valid_share, make_rng(self.seed, "valid"))
         net = self._new_net((x_of[0].shape[1], x_of[1].shape[1]), sum(interactions.shape))
         edges = Edges.from_csr(bipartite(interactions))
+        alike = NewcomerEdges(edges, [alike_rows(x, x, config.n_alike, skip_diagonal=True) for x in x_of])
         objective = RankingObjective(interactions, config, self.seed)
         has_attributes = torch.from_numpy(np.concatenate([np.diff(x.indptr) > 0 for x in x_of]))
 
         def loss(drawn: Drawn) -> Tensor:
             said = net.attributes(*x_of)
-            own = said if net.embeddings is None else said + net.embeddings.weight
-            final = net.vectors(own, edges)
-            if config.cold_share and bool(has_attributes.any()):
-                is_cold = has_attributes & (torch.rand(has_attributes.shape) < config.cold_share)
-                rows = is_cold.nonzero()[:, 0]
-                final = final.index_copy(0, rows, net.without_edges(said[rows]).to(final.dtype))
+            is_cold = torch.zeros(said.shape[0], dtype=torch.bool)
+            if config.cold_share:
+                is_cold = has_attributes & (torch.rand(said.shape[0]) < config.cold_share)
+            own = said
+            if net.embeddings is not None:
+                own = said + net.embeddings.weight * ~is_cold[:, None]
+            final = net.vectors(own, alike.with_newcomers(is_cold.numpy()))
             return objective.loss(own, final, drawn)
 
         def vectors() -> tuple[Floats, Floats]:
@@ -129,23 +135,23 @@ class GraphRecommender(Recommender):
             final, layers = self._finished(net, x_of, edges)
             n = met[0].size
             self.users, self.user_layers = self._of_all(
-                net, 0, x_of_all[0], met[0], (final[:n], layers[:n]), interactions
+                net, 0, x_of_all[0], met[0], (final[:n], layers[:n], edges.degrees[:n])
             )
             self.items, self.item_layers = self._of_all(
-                net, 1, x_of_all[1], met[1], (final[n:], layers[n:]), interactions
+                net, 1, x_of_all[1], met[1], (final[n:], layers[n:], edges.degrees[n:])
             )
         self.weights = net.weights()
         self.user_features, self.item_features = to_bytes(sides[0]), to_bytes(sides[1])
 
     def _of_all(
-        self, net: GraphNet, side: int, x: csr_array, met: Index, of_met: tuple[Floats, Floats]
+        self, net: GraphNet, side: int, x: csr_array, met: Index, of_met: tuple[Floats, Floats, Index]
     ) -> tuple[Floats, Floats]:
         """Put the vectors and layers of those who met something among all: attributes tell of the others, else NaN."""
-        final, layers = of_met
+        final, layers, degrees = of_met
         vectors = np.full((x.shape[0], final.shape[1]), np.nan, dtype=np.float32)
         others = np.setdiff1d(np.flatnonzero(np.diff(x.indptr)), met)
         if others.size:
-            vectors[others] = self._scaled(net.without_edges(net.attributes_of(side, x[others]))).numpy()
+            vectors[others] = self._among_alike(net, side, x[others], x[met], layers, degrees)
         vectors[met] = final
         inputs = np.zeros((x.shape[0], layers.shape[1]), dtype=np.float32)
         inputs[met] = layers
@@ -178,9 +184,7 @@ class GraphRecommender(Recommender):
             torch.manual_seed(int(make_rng(self.seed, "net").integers(2**62)))
             return GraphNet(n_features, config.encoder, config.embedding_dim, start, adds_input=config.adds_input)
 
-    def _finished(
-        self, net: GraphNet, x_of: list[csr_array], edges: Edges, interactions: csr_array
-    ) -> tuple[Floats, Floats]:
+    def _finished(self, net: GraphNet, x_of: list[csr_array], edges: Edges) -> tuple[Floats, Floats]:
         """Return the vectors, and what goes into each layer, side by side."""
         said = net.attributes(*x_of)
         own = said if net.embeddings is None else said + net.embeddings.weight
@@ -208,32 +212,50 @@ class GraphRecommender(Recommender):
     def embed_newcomers(self, newcomers: Newcomers) -> Floats:
         """Encode newcomers from their attributes and their neighbours' layers; NaN for whom nothing is known."""
         side = _SIDES.index(newcomers.side)
-        own_features = self._features[side]
-        n = len(newcomers)
-        x = (
-            csr_array((n, 0), dtype=np.float32)
-            if own_features is None
-            else own_features.of_newcomers(newcomers.attributes, n)
-        )
+        features, n = self._features[side], len(newcomers)
+        x = csr_array((n, 0), dtype=np.float32) if features is None else features.of_newcomers(newcomers.attributes, n)
         others = self.item_layers if side == 0 else self.user_layers
-        degrees = self._degrees[1 - side]
-        history = newcomers.history
-        whole = csr_array(hstack([csr_array((n, n), dtype=np.float32), history], format="csr"))
-        sender_degree = np.concatenate([np.diff(history.indptr) + 1, degrees + 1]).astype(np.float32)
-        edges = Edges(whole.indptr, whole.indices, whole.shape[1], sender_degree=sender_degree)
-        net = self._net
+        vectors = self._encoded(self._net, side, x, newcomers.history, others, self._degrees[1 - side])
+        lonely = np.flatnonzero(~newcomers.has_history)
+        if lonely.size:
+            met = np.flatnonzero(self._degrees[side])
+            layers = (self.user_layers if side == 0 else self.item_layers)[met]
+            degrees = self._degrees[side][met]
+            vectors[lonely] = self._among_alike(self._net, side, x[lonely], self._known[side][met], layers, degrees)
+        vectors[~(newcomers.has_history | (np.diff(x.indptr) > 0))] = np.nan
+        return vectors
+
+    def _among_alike(
+        self, net: GraphNet, side: int, x: csr_array, known: csr_array, layers: Floats, degrees: Index
+    ) -> Floats:
+        """Encode nodes without edges by their attributes and the layers of those of their side who are most alike."""
+        neighbours = alike_rows(x, known, self.config.n_alike, skip_diagonal=False)
+        return self._encoded(net, side, x, neighbours, layers, degrees)
+
+    def _encoded(
+        self, net: GraphNet, side: int, x: csr_array, hears: csr_array, layers: Floats, degrees: Index
+    ) -> Floats:
+        """Encode new nodes.
+
+        Args:
+            side: 0 for users, 1 for items. x: float32 [n, n_features], their attributes.
+            hears: float32 [n, n_others], whom they hear from. layers: [n_others, …], what goes into each layer there.
+            degrees: [n_others], how many edges the others have.
+        """
+        n = x.shape[0]
+        whole = csr_array(hstack([csr_array((n, n), dtype=np.float32), hears], format="csr"))
+        sender_degree = np.concatenate([np.diff(hears.indptr) + 1, degrees + 1]).astype(np.float32)
+        edges = Edges(whole.indptr, whole.indices, whole.shape[1], weight=whole.data, sender_degree=sender_degree)
         with torch.no_grad():
             own = given = net.attributes_of(side, x)
             outputs, place = [], 0
             for number in range(len(net.encoder.convs)):
-                theirs = torch.from_numpy(np.ascontiguousarray(others[:, place : place + given.shape[1]]))
+                theirs = torch.from_numpy(np.ascontiguousarray(layers[:, place : place + given.shape[1]]))
                 place += given.shape[1]
                 given = net.encoder.layer(number, torch.cat([given, theirs]), edges)
                 outputs.append(given)
             made = net.encoder.combined(outputs)
-            made = own + made if net.adds_input else made
-            vectors: Floats = self._scaled(made).numpy()
-        vectors[~(newcomers.has_history | (np.diff(x.indptr) > 0))] = np.nan
+            vectors: Floats = self._scaled(own + made if net.adds_input else made).numpy()
         return vectors
 
     def add_items(self, newcomers: Newcomers, order: Index) -> None:
@@ -252,6 +274,15 @@ class GraphRecommender(Recommender):
                 (self.user_features, catalogue.user_table, met[0]),
                 (self.item_features, catalogue.item_table, met[1]),
             )
+        ]
+
+    @cached_property
+    def _known(self) -> list[csr_array]:
+        """The attributes of the known users and items."""
+        sizes = (len(self.catalogue.users), len(self.catalogue.items))
+        return [
+            csr_array((n, 0), dtype=np.float32) if side is None else side.of_training()
+            for side, n in zip(self._features, sizes, strict=True)
         ]
 
     @cached_property

@@ -15,7 +15,7 @@ from edgewise.errors import DataError
 from edgewise.graph.normalise import degree_scale, sums_of, symmetric_normalise
 from edgewise.graph.spmm import even_parts, spmm
 from edgewise.nn import edge_kernels as kernels
-from edgewise.types import Floats, Index
+from edgewise.types import Bools, Floats, Index
 
 _NONE: Index = np.empty(0, dtype=np.int64)
 
@@ -218,7 +218,10 @@ class Edges:
 
         Rong et al., "DropEdge", ICLR 2020 (arXiv:1907.10903); scaling by degrees comes after, as there.
         """
-        kept = (torch.rand(self.n_edges) >= rate).numpy()
+        return self.kept((torch.rand(self.n_edges) >= rate).numpy())
+
+    def kept(self, kept: Bools) -> "Edges":
+        """Return some of the edges, bool [n_edges]; weights and features stay as they are."""
         ends = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(kept)])
         return Edges(
             ends[self.indptr],
