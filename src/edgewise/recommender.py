@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,7 @@ from edgewise import model_folder
 from edgewise.config import Settings, make
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
-from edgewise.errors import ConfigError, ModelFolderError, NotFittedError
+from edgewise.errors import CannotPredictError, ConfigError, DataError, ModelFolderError, NotFittedError
 from edgewise.ranking import NOTHING, block_size, top_k
 from edgewise.search_space import Choice
 from edgewise.types import Floats, Ids, Index
@@ -167,6 +167,22 @@ class Keeping:
     tensorboard: Path | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     restart: bool = False
+
+
+@runtime_checkable
+class Rater(Protocol):
+    """What a model of ratings can do beside ranking; `Recommender.predict` asks it by the caller's ids."""
+
+    def predict_pairs(self, user_index: Index, item_index: Index) -> Floats:
+        """Predict the rating of each pair, or the probability of a yes where the training data say yes and no.
+
+        Args:
+            user_index, item_index: int64 [n], -1 for one that training does not know: it gets what is known without it,
+                the other side's bias and the mean.
+
+        Returns:
+            float32 [n], within the range of the ratings that training has.
+        """
 
 
 class Recommender(ABC):
@@ -351,6 +367,36 @@ class Recommender(ABC):
             rows = users[start : start + size]
             answer[np.ix_(rows, items)] = self.masked_scores(user_index[rows])[:, item_index[items]]
         return answer
+
+    def predict(self, user_ids: Ids, item_ids: Ids) -> Floats:
+        """Predict a rating for each pair of a user and an item, in the units of the ratings.
+
+        Where the training data say yes and no (two distinct values), it is the probability of the higher value.
+
+        Args:
+            user_ids, item_ids: the caller's ids, as many of one as of the other. One that is not known gets what is known
+                without it: the other side's bias and the mean.
+
+        Returns:
+            float32 [n_pairs].
+
+        Raises:
+            CannotPredictError: if the model ranks and knows no ratings.
+            IdTypeError: if the ids are of the other kind.
+            DataError: if there are more of the one than of the other.
+        """
+        catalogue = self.catalogue
+        if not isinstance(self, Rater):
+            raise CannotPredictError(
+                f"{self.name} ranks items and predicts no ratings. Models that do: biases, mf, neumf, gc-mc."
+            )
+        user_index, item_index = catalogue.users.index_of(user_ids), catalogue.items.index_of(item_ids)
+        if user_index.size != item_index.size:
+            raise DataError(
+                f"predict takes pairs: {user_index.size} users and {item_index.size} items were given. Repeat the user for each "
+                "item, or use score(…), which crosses all users with all items."
+            )
+        return self.predict_pairs(user_index, item_index)
 
     def similar_items(self, item_ids: Ids, k: int = 10) -> Ranked:
         """List up to `k` items most like each given one, never the item itself; empty for an unknown id.
