@@ -21,6 +21,8 @@ MODELS: Mapping[str, str] = {
     "bpr": "edgewise.models.bpr:BPR",
     "graph-filter": "edgewise.models.graph_filter:GraphFilter",
     "lightgcn": "edgewise.models.lightgcn:LightGCN",
+    "biases": "edgewise.models.biases:RatingBiases",
+    "mf": "edgewise.models.mf:MF",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""
 
