@@ -94,6 +94,11 @@ class Biases:
         """Return the sums for pairs: float32 [n]."""
         return (self.users[user_index] + self.items[item_index] + np.float32(self.mean)).astype(np.float32)
 
+    def within(self, scale: RatingScale, user_index: Index, item_index: Index) -> Floats:
+        """Return the sums within the scale, or within 0.01 and 0.99 as the chance of a yes: float32 [n]."""
+        low, high = (0.01, 0.99) if scale.is_yes_no else (scale.low, scale.high)
+        return np.clip(self.at(user_index, item_index), np.float32(low), np.float32(high))
+
 
 def fit_biases(
     user_index: Index,

@@ -23,6 +23,8 @@ MODELS: Mapping[str, str] = {
     "lightgcn": "edgewise.models.lightgcn:LightGCN",
     "biases": "edgewise.models.biases:RatingBiases",
     "mf": "edgewise.models.mf:MF",
+    "neumf": "edgewise.models.neumf:NeuMF",
+    "gc-mc": "edgewise.models.gc_mc:GCMC",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""
 

@@ -24,6 +24,9 @@ from edgewise.types import Doubles, Floats, Index
 _STEPS_PER_EPOCH = 16
 """At least, where the data are few."""
 
+_USUAL_BATCH = 2048
+"""Unless a batch size is given."""
+
 _LOOKS = 20
 """How often the error is looked at in a whole training."""
 
@@ -98,22 +101,32 @@ class RatingObjective:
     """
 
     def __init__(
-        self, ratings: csr_array, scale: RatingScale, config: TrainConfig, seed: int, device: torch.device
+        self,
+        ratings: csr_array,
+        scale: RatingScale,
+        config: TrainConfig,
+        seed: int,
+        device: torch.device,
     ) -> None:
         users, items = pairs_of(ratings)
         values = (users, items, scale.targets(ratings.data), scale.level_of(ratings.data))
         self._all = RatingBatch(*(torch.from_numpy(column).to(device) for column in values))
         self._seed, self.scale = seed, scale
         by_share = max(1, users.size // _STEPS_PER_EPOCH)
-        self.batch_size = min(config.batch_size or min(2048, by_share), users.size)
+        self.batch_size = min(config.batch_size or min(_USUAL_BATCH, by_share), users.size)
         exponent = 1.0 if config.l2_exponent is None else config.l2_exponent
         sizes = zip((users, items), ratings.shape, strict=True)
         weights = [flattened(np.bincount(of, minlength=size).astype(np.float64), exponent) for of, size in sizes]
         self.row_weights = torch.from_numpy((np.concatenate(weights) / users.size).astype(np.float32)).to(device)
         """float32 [n_users + n_items]: each row's weight in a penalty, summing to 1 for either side."""
-        per_rating = [weight[of] / np.bincount(of)[of] for weight, of in zip(weights, (users, items), strict=True)]
-        self._of_rating = torch.from_numpy(np.stack(per_rating).astype(np.float32)).to(device)
-        self._order = torch.arange(users.size, device=device)
+        counts = [
+            np.maximum(np.bincount(of, minlength=weight.size), 1)
+            for of, weight in zip((users, items), weights, strict=True)
+        ]
+        self._per_rating = [
+            torch.from_numpy((weight / count).astype(np.float32)).to(device)
+            for weight, count in zip(weights, counts, strict=True)
+        ]
 
     @property
     def mean(self) -> float:
@@ -138,6 +151,19 @@ class RatingObjective:
         if self.scale.is_yes_no:
             return binary_cross_entropy_with_logits(scores, batch.targets)
         return mse_loss(scores, batch.targets)
+
+    def penalty_of_rows(
+        self, user_rows: Tensor, item_rows: Tensor, batch: RatingBatch, *, l1: float, l2: float
+    ) -> Tensor:
+        """Return penalties on rows of tables that a batch reads, [b, d] each: their expectation is that on the whole tables."""
+        total = user_rows.new_zeros(())
+        sides = ((user_rows, batch.users, self._per_rating[0]), (item_rows, batch.items, self._per_rating[1]))
+        for rows, index, weights in sides:
+            if l2:
+                total = total + l2 / 2 * (rows.square().sum(dim=1) * weights[index]).mean()
+            if l1:
+                total = total + l1 * (rows.abs().sum(dim=1) * weights[index]).mean()
+        return total
 
     def working_bytes(self, embedding_dim: int) -> int:
         """Count the bytes that a step's batch and its vectors take."""
