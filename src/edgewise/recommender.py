@@ -388,7 +388,7 @@ class Recommender(ABC):
         catalogue = self.catalogue
         if not isinstance(self, Rater):
             raise CannotPredictError(
-                f"{self.name} ranks items and predicts no ratings. Models that do: biases, mf, neumf, gc-mc."
+                f"{self.name} ranks items and predicts no ratings. `edgewise models` tells which predict."
             )
         user_index, item_index = catalogue.users.index_of(user_ids), catalogue.items.index_of(item_ids)
         if user_index.size != item_index.size:

@@ -29,6 +29,11 @@ MODELS: Mapping[str, str] = {
 """Model name to `module:class`; the module is imported when the model is asked for."""
 
 
+def raters() -> list[str]:
+    """Return the names of the models that predict ratings."""
+    return [name for name in MODELS if hasattr(model_class(name), "predict_pairs")]
+
+
 def model_class(name: str) -> type[Recommender]:
     """Return the class of a model.
 
