@@ -132,7 +132,7 @@ def _predict(model: Rater, name: str, users: Index, items: Index) -> Doubles:
 
 
 def _checked(ratings: csr_array, scale: RatingScale) -> Doubles:
-    values = ratings.data.astype(np.float64)
+    values: Doubles = ratings.data.astype(np.float64)
     if bad := int((~np.isfinite(values)).sum()):
         raise DataError(f"{bad:,} of {values.size:,} test ratings are not finite numbers. Remove these rows.")
     if scale.is_yes_no and (strange := np.setdiff1d(values, scale.levels)).size:

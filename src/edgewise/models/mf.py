@@ -105,9 +105,10 @@ class MF(Recommender):
     """Predict mean + b_u + b_i + (p_u + |N(u)|^-1/2 sum y_j)·(q_i + |N(i)|^-1/2 sum z_v).
 
     The sum over y is SVD++: which items somebody chose to rate says something, whatever the ratings. The sum over z says the
-    same of the items' side, by symmetry. Trained by Adam on squared error; of yes and no on the cross-entropy of log odds.
+    same of the items' side, as in Rendle, Zhang and Koren, "On the Difficulty of Evaluating Baselines", 2019 (arXiv:1905.01395),
+    who name it "SVD++ flipped". Trained by Adam on squared error; of yes and no on the cross-entropy of log odds.
 
-    Differs from the paper: z, which it does not have; L2 terms with the weights of Rendle et al., RecSys 2022 (`l2_exponent`),
+    Differs from the paper: z; L2 terms with the weights of Rendle et al., RecSys 2022 (`l2_exponent`),
     and one of them for p, q, y, z alike.
     """
 

@@ -326,7 +326,9 @@ class NeuMF(Recommender):
             others = sample_non_edges(dataset.interactions, n_each, make_rng(self.seed, "non-edges"))
             users, items = pairs_of(apart)
             no_users = np.repeat(np.arange(dataset.n_users), np.diff(others.indptr))
-            scores = np.concatenate([self._scores(users, items), self._scores(no_users, others.indices)])
+            scores = np.concatenate(
+                [self._scores(users, items), self._scores(no_users, others.indices.astype(np.int64))]
+            )
             self.calibration = fit_platt(scores, np.arange(scores.size) < users.size)
 
     def _train(self, config: NeuMFConfig, plan: Plan[Any]) -> None:
