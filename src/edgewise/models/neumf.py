@@ -57,6 +57,7 @@ class NeuMFConfig(TrainConfig):
     dropout: float = Field(default=0.3, ge=0, lt=1)  # of the numbers in the hidden layers
     init_scale: PositiveFloat = 0.05  # standard deviation of the embeddings at the start
     l2_bias: NonNegativeFloat = 0.04  # ratings
+    weights_l2: NonNegativeFloat = 0.01  # of all but the embeddings, whose own penalty they could otherwise get round
     calibration_share: float | None = Field(default=None, ge=0, le=0.5)  # held out; None: 0.1 for yes and no, else 0
     epochs: PositiveInt = 30
 
