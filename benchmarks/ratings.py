@@ -1,10 +1,11 @@
 """RMSE of ratings by 5-fold cross-validation, ours and Surprise's on the same folds in one run.
 
     python benchmarks/ratings.py shared/data/ml-100k/u.data.gz [--models biases,mf] [--peer-python PYTHON]
+    python benchmarks/ratings.py shared/data/ml-100k/u.data.gz --yes-from 4
     python benchmarks/ratings.py shared/data/ml-100k/u.data.gz --settings mf --try l2=0.5,0.7 [--try key=a,b …]
 
-The folds are those of `edgewise compare --task ratings --split k-fold`. Errors are taken over all ratings, each tested once. The
-second form prints the RMSE on a tenth of the training part of fold 0, for every combination, the defaults first: how the
+The folds are those of `edgewise compare --task ratings --split k-fold`. Errors are taken over all ratings, each tested once. The second
+makes ratings of 4 and more a yes, and prints log-loss, Brier score, calibration error and AUC. The third prints the RMSE on a tenth of the training part of fold 0, for every combination, the defaults first: how the
 defaults were chosen. Surprise (scikit-surprise) is installed into benchmarks/.peers at first use, unless --peer-python names an
 environment that has it; --no-peer leaves it out.
 """
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from edgewise.compare.tasks import task_of
 from edgewise.config import override
@@ -98,12 +100,16 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(TASK.contenders))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-folds", type=int, default=5)
+    parser.add_argument("--yes-from", type=float, metavar="RATING")
     parser.add_argument("--settings", metavar="MODEL")
     parser.add_argument("--try", action="append", default=[], dest="tried", metavar="KEY=VALUE,VALUE,…")
     parser.add_argument("--peer-python", metavar="PYTHON")
     parser.add_argument("--no-peer", action="store_true")
     arguments = parser.parse_args()
     dataset = Dataset.from_file(arguments.log)
+    if arguments.yes_from is not None:
+        yes = pl.col("value") >= arguments.yes_from
+        dataset = Dataset.from_events(dataset.to_frame().with_columns(yes.cast(pl.Float32).alias("value")))
     splits = list(k_fold(dataset, arguments.n_folds, seed=arguments.seed))
     if arguments.settings:
         try_settings(splits[0], arguments.settings, arguments.tried, arguments.seed)
@@ -119,7 +125,7 @@ def main() -> None:
         pooled = TASK.pool(parts, [split.test for split in splits])  # type: ignore[attr-defined]
         found[f"edgewise {name}"] = pooled.overall | {"seconds": seconds}
         print(name, found[f"edgewise {name}"], file=sys.stderr, flush=True)
-    if not arguments.no_peer:
+    if not arguments.no_peer and arguments.yes_from is None:  # Surprise has no probabilities
         found |= peer_figures(dataset, splits, arguments.peer_python, arguments.seed)
     for label, figures in sorted(found.items(), key=lambda pair: pair[1].get("rmse", pair[1].get("log_loss", 0.0))):
         words = "  ".join(f"{name} {value:.4f}" for name, value in figures.items() if name != "seconds")
