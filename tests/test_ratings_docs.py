@@ -16,12 +16,12 @@ def _blocks(page: Path, language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", list(PAGES))
-def test_the_blocks_run_one_after_the_other(language: str, tmp_path: Path) -> None:
+def test_the_blocks_run_one_after_the_other(language: str) -> None:
     blocks = _blocks(PAGES[language], "python")
     assert blocks
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(blocks)],
-        cwd=tmp_path,
+        cwd=DOCS.parent,
         capture_output=True,
         text=True,
         check=False,

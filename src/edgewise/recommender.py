@@ -398,6 +398,12 @@ class Recommender(ABC):
             )
         return self.predict_pairs(user_index, item_index)
 
+    def met_pairs(self, user_index: Index, item_index: Index) -> Index:
+        """Return the places of the pairs whose user and whose item both stand in training events: int64 [n_such]."""
+        met_user = np.append(np.diff(self.catalogue.seen.indptr) > 0, False)  # the last is that of -1
+        met_item = np.append(self.catalogue.item_counts > 0, False)
+        return np.flatnonzero(met_user[user_index] & met_item[item_index])
+
     def similar_items(self, item_ids: Ids, k: int = 10) -> Ranked:
         """List up to `k` items most like each given one, never the item itself; empty for an unknown id.
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
+from edgewise.data import Dataset
 from edgewise.errors import CannotPredictError, ConfigError
 from edgewise.evaluate.calibration import calibration_error
 from edgewise.evaluate.protocol import evaluate
@@ -98,6 +100,16 @@ def test_validation_works_for_both_tasks() -> None:
     for data, metric in ((planted_tastes().train, "ndcg@20"), (planted_ratings().train, "rmse")):
         model = NeuMF(**SMALL, epochs=4, valid_share=0.2).fit(data)
         assert all(metric in entry for entry in model.record.curve)
+
+
+def test_who_met_nothing_gets_no_ranking_and_biases_as_rating() -> None:
+    users = pl.DataFrame({"user_id": [*range(9), 77], "age": [30] * 10})
+    data = random_ratings()
+    known = Dataset.from_events(data.to_frame(), user_table=users)
+    ranking = NeuMF(**SMALL, target="ranking", epochs=1).fit(known)
+    assert np.isnan(ranking.score([77], [0])).all()
+    rating = NeuMF(**SMALL, epochs=1).fit(known)
+    assert rating.predict([77], [3])[0] == pytest.approx(float(rating.mean[0]) + rating.item_fallback[3], abs=1e-5)
 
 
 def test_ratings_can_be_ranked_by() -> None:

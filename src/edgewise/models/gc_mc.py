@@ -196,7 +196,7 @@ class GCMC(Recommender):
         """Return the expectation over levels; biases where a user or an item is not known."""
         scale = RatingScale(self.levels)
         found = Biases(float(self.mean[0]), self.user_bias, self.item_bias).within(scale, user_index, item_index)
-        known = np.flatnonzero((user_index >= 0) & (item_index >= 0))
+        known = self.met_pairs(user_index, item_index)
         found[known] = answers(self._scores(user_index[known], item_index[known]), scale, self.calibration)
         return found
 

@@ -318,6 +318,8 @@ class NeuMF(Recommender):
             ),
         )
         self._take(net)
+        # The vectors of somebody who met nothing are what is left of the random start.
+        self.user_bias = np.where(np.diff(dataset.interactions.indptr) > 0, self.user_bias, np.float32(np.nan))
         self.levels = np.empty(0)
         self.calibration = np.empty(0)
         nothing = np.zeros(1, dtype=np.float32)
@@ -350,7 +352,7 @@ class NeuMF(Recommender):
         Raises:
             CannotPredictError: if it ranks and nothing was held out to calibrate on.
         """
-        known = np.flatnonzero((user_index >= 0) & (item_index >= 0))
+        known = self.met_pairs(user_index, item_index)
         if not self.levels.size:
             if not self.calibration.size:
                 raise CannotPredictError(
