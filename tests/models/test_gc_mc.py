@@ -45,7 +45,7 @@ def test_a_training_step_is_the_formula() -> None:
     def logits(at: dict[str, torch.Tensor]) -> torch.Tensor:
         tables = at["table.weight"].view(5, N, 4)
         gathered = sum(graphs[r] @ tables[: r + 1].sum(dim=0) for r in range(5))
-        h = torch.where(gathered > 0, gathered, 0.1 * gathered)  # type: ignore[operator, arg-type]
+        h = torch.where(gathered > 0, gathered, 0.1 * gathered)  # type: ignore[arg-type]
         z_users, z_items = h[:N_USERS] @ at["of_users"], h[N_USERS:] @ at["of_items"]
         forms = torch.einsum("rs,sij->rij", at["mixture"], at["bases"])  # Q_r = sum_s a_rs P_s
         return torch.einsum("ui,rij,vj->uvr", z_users, forms, z_items) + at["offset"]

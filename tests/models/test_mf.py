@@ -49,7 +49,7 @@ def test_a_training_step_is_the_formula(implicit: str) -> None:
     weights = [root / root.sum() for root in roots]
     for table, weight in ((p, weights[0]), (q, weights[1]), (y, weights[1]), (z, weights[0])):
         loss = loss + 0.3 / 2 * (table.square().sum(dim=1) * weight).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     with torch.no_grad():
         for parameter in (p, q, y, z, b_u, b_i):
             parameter -= 0.5 * (parameter.grad if parameter.grad is not None else 0)
