@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.data.ratings import RatingScale, rating_scale
+from edgewise.data.ratings import Biases, RatingScale, fit_biases, pairs_of, rating_scale
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.evaluate.calibration import answers
 from edgewise.graph.bipartite import bipartite
@@ -109,18 +109,18 @@ class MF(Recommender):
     who name it "SVD++ flipped". Trained by Adam on squared error; of yes and no on the cross-entropy of log odds.
 
     Differs from the paper: z; L2 terms with the weights of Rendle et al., RecSys 2022 (`l2_exponent`),
-    and one of them for p, q, y, z alike.
+    and one of them for p, q, y, z alike. A pair with an unknown user or item gets mean and biases, as from `biases`.
     """
 
     name: ClassVar[str] = "mf"
-    title: ClassVar[str] = "Matrix factorisation of ratings (SVD++, both sides)"
+    title: ClassVar[str] = "Matrix factorisation of ratings"
     paper: ClassVar[str] = (
         "Koren, “Factorization Meets the Neighborhood: a Multifaceted Collaborative Filtering Model”, KDD 2008"
     )
     needs: ClassVar[str] = "ratings"
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = MFConfig
-    STATE: ClassVar[tuple[str, ...]] = ("levels", "calibration", "users", "items")
+    STATE: ClassVar[tuple[str, ...]] = ("levels", "calibration", "users", "items", "mean", "user_bias", "item_bias")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(10, 100),
         "l2": LogUniform(0.1, 2.0),
@@ -130,8 +130,11 @@ class MF(Recommender):
 
     levels: Doubles  # the distinct ratings
     calibration: Doubles  # [2]
-    users: Floats  # [n_users + 1, d + 2]: the vector, 1, mean + b_u; the last row is that of somebody unknown
-    items: Floats  # [n_items + 1, d + 2]: the vector, b_i, 1
+    users: Floats  # [n_users, d + 2]: the vector, 1, mean + b_u
+    items: Floats  # [n_items, d + 2]: the vector, b_i, 1
+    mean: Doubles  # [1], with the biases for pairs that are not known
+    user_bias: Floats  # [n_users + 1]
+    item_bias: Floats  # [n_items + 1]
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train, then keep vectors with their biases."""
@@ -176,22 +179,24 @@ class MF(Recommender):
             x, bias = net().cpu().numpy(), net.biases.weight.cpu().numpy()
         one = np.ones_like(bias)
         n = dataset.n_users
-        nobody = np.zeros((1, x.shape[1]), dtype=np.float32)
-        self.users = np.vstack(
-            [np.hstack([x[:n], one[:n], bias[:n] + np.float32(mean)]), np.hstack([nobody, [[1.0, mean]]])]
-        ).astype(np.float32)
-        self.items = np.vstack([np.hstack([x[n:], bias[n:], one[n:]]), np.hstack([nobody, [[0.0, 1.0]]])]).astype(
-            np.float32
-        )
+        self.users = np.hstack([x[:n], one[:n], bias[:n] + np.float32(mean)])
+        self.items = np.hstack([x[n:], bias[n:], one[n:]])
+        ratings = dataset.ratings
+        biases = fit_biases(*pairs_of(ratings), scale.targets(ratings.data), (dataset.n_users, dataset.n_items))
+        self.mean, self.user_bias, self.item_bias = np.array([biases.mean]), biases.users, biases.items
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors, biases included."""
-        return score_embeddings(self.users, self.items[:-1], user_index)
+        return score_embeddings(self.users, self.items, user_index)
 
     def predict_pairs(self, user_index: Index, item_index: Index) -> Floats:
-        """Multiply vectors pair by pair; the row of an unknown user or item has nothing but the mean."""
-        scores = np.einsum("nd,nd->n", self.users[user_index], self.items[item_index])
-        return answers(scores, RatingScale(self.levels), self.calibration)
+        """Multiply vectors pair by pair; biases where training has not met the user or the item."""
+        scale = RatingScale(self.levels)
+        found = Biases(float(self.mean[0]), self.user_bias, self.item_bias).within(scale, user_index, item_index)
+        known = self.met_pairs(user_index, item_index)
+        scores = np.einsum("nd,nd->n", self.users[user_index[known]], self.items[item_index[known]])
+        found[known] = answers(scores, scale, self.calibration)
+        return found
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the cosine of item vectors, biases left out: they say how good an item is, not what it is."""
@@ -199,4 +204,4 @@ class MF(Recommender):
 
     def item_vectors(self) -> Floats:
         """Return the items' vectors without biases."""
-        return np.ascontiguousarray(self.items[:-1, :-2])
+        return np.ascontiguousarray(self.items[:, :-2])

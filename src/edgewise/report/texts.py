@@ -344,6 +344,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Each model was fitted on the training ratings alone, and predicted every test pair of {n_users} test users. Errors are taken over all pairs alike. A new user or item is predicted from what is known without it.",
         "每个模型只用训练集中的评分训练，然后预测 {n_users} 名测试用户的每一个测试组合。误差对所有组合同等计算。新用户或新物品则用其余已知信息预测。",
     ),
+    "models.lede@error": (
+        "{names} at the top, with the smallest error. Dots are errors over the pairs of {n} test users, bars their 95% confidence intervals; the thin vertical line marks the best.",
+        "{names} 居首，误差最小。圆点为 {n} 名测试用户全部组合上的误差，横线为 95% 置信区间；细竖线标出最好者。",
+    ),
     "kind.ratings": ("learned model", "学习模型"),
     "segments.ratings": ("Ratings", "评分"),
     "segment.detail.without": ("answered without them", "以其余信息作答"),

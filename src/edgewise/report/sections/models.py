@@ -21,7 +21,7 @@ def models_section(findings: Findings) -> Section:
     lede = say("models.lede_none")
     if findings.winner is not None:
         names = list_names([findings.title(model) for model in [findings.winner, *findings.tied]])
-        lede = say("models.lede", names=names, n=test_users(findings))
+        lede = findings.say("models.lede", names=names, n=test_users(findings))
     scales = {metric: _scale(findings, metric) for metric in metrics}
     head = tag(
         "tr",
