@@ -31,6 +31,10 @@ class NotFittedError(EdgewiseError):
     """A model was asked before `fit` or `load`."""
 
 
+class CannotPredictError(EdgewiseError):
+    """A model was asked for ratings or probabilities, and knows none."""
+
+
 class MemoryNeedError(EdgewiseError):
     """What was asked needs more memory than the machine (or the limit) has; the text says how much."""
 

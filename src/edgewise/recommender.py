@@ -26,7 +26,7 @@ from edgewise.config import Settings, make
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN, as_id_series
 from edgewise.embeddings import score_embeddings
-from edgewise.errors import ConfigError, ModelFolderError, NotFittedError
+from edgewise.errors import CannotPredictError, ConfigError, DataError, ModelFolderError, NotFittedError
 from edgewise.newcomers import Attributes, Histories, Newcomers, Side
 from edgewise.ranking import NOTHING, block_size, top_k
 from edgewise.search_space import Choice
@@ -229,6 +229,22 @@ class Inductive(Protocol):
         friends: Histories | None = None,
     ) -> Ranked:
         """Recommend to new users."""
+
+
+@runtime_checkable
+class Rater(Protocol):
+    """What a model of ratings can do beside ranking; `Recommender.predict` asks it by the caller's ids."""
+
+    def predict_pairs(self, user_index: Index, item_index: Index) -> Floats:
+        """Predict the rating of each pair, or the probability of a yes where the training data say yes and no.
+
+        Args:
+            user_index, item_index: int64 [n], -1 for one that training does not know: it gets what is known without it,
+                the other side's bias and the mean.
+
+        Returns:
+            float32 [n], within the range of the ratings that training has.
+        """
 
 
 class Recommender(ABC):
@@ -582,6 +598,42 @@ class Recommender(ABC):
             rows = users[start : start + size]
             answer[np.ix_(rows, items)] = self.masked_scores(user_index[rows])[:, item_index[items]]
         return answer
+
+    def predict(self, user_ids: Ids, item_ids: Ids) -> Floats:
+        """Predict a rating for each pair of a user and an item, in the units of the ratings.
+
+        Where the training data say yes and no (two distinct values), it is the probability of the higher value.
+
+        Args:
+            user_ids, item_ids: the caller's ids, as many of one as of the other. One that is not known gets what is known
+                without it: the other side's bias and the mean.
+
+        Returns:
+            float32 [n_pairs].
+
+        Raises:
+            CannotPredictError: if the model ranks and knows no ratings.
+            IdTypeError: if the ids are of the other kind.
+            DataError: if there are more of the one than of the other.
+        """
+        catalogue = self.catalogue
+        if not isinstance(self, Rater):
+            raise CannotPredictError(
+                f"{self.name} ranks items and predicts no ratings. `edgewise models` tells which predict."
+            )
+        user_index, item_index = catalogue.users.index_of(user_ids), catalogue.items.index_of(item_ids)
+        if user_index.size != item_index.size:
+            raise DataError(
+                f"predict takes pairs: {user_index.size} users and {item_index.size} items were given. Repeat the user for each "
+                "item, or use score(…), which crosses all users with all items."
+            )
+        return self.predict_pairs(user_index, item_index)
+
+    def met_pairs(self, user_index: Index, item_index: Index) -> Index:
+        """Return the places of the pairs whose user and whose item both stand in training events: int64 [n_such]."""
+        met_user = np.append(np.diff(self.catalogue.seen.indptr) > 0, False)  # the last is that of -1
+        met_item = np.append(self.catalogue.item_counts > 0, False)
+        return np.flatnonzero(met_user[user_index] & met_item[item_index])
 
     def similar_items(self, item_ids: Ids, k: int = 10) -> Ranked:
         """List up to `k` items most like each given one, never the item itself; empty for an unknown id.

@@ -17,6 +17,7 @@ from edgewise.evaluate.significance import (
     minimal_detectable_effect,
     paired_test,
 )
+from edgewise.rng import make_rng
 from edgewise.types import Doubles
 
 
@@ -169,3 +170,26 @@ def test_the_minimal_detectable_effect_is_found_four_times_in_five() -> None:
     found = [stats.ttest_1samp(rng.normal(2.8016 / 20, 1, size=400), 0).pvalue < 0.05 for _ in range(1000)]
     assert np.mean(found) == pytest.approx(0.8, abs=0.04)
     assert np.isnan(minimal_detectable_effect(np.array([1.0])))
+
+
+def test_the_interval_of_rmse_is_that_of_the_pooled_root() -> None:
+    # Per user: mean squared errors and numbers of pairs. Of each resample: sqrt(sum t n mse / sum t n).
+    mse, n = np.array([1.0, 4.0, 9.0, 0.25]), np.array([10.0, 1.0, 5.0, 2.0])
+    [(low, high)] = bootstrap_intervals({"rmse": mse}, seed=0, n_resamples=400, weights=n).values()
+    drawn = make_rng(0, "bootstrap").integers(0, 4, size=(400, 4), dtype=np.int32)
+    roots = [np.sqrt((n[users] * mse[users]).sum() / n[users].sum()) for users in drawn]
+    assert [low, high] == pytest.approx(np.percentile(roots, [2.5, 97.5]))
+
+
+def test_the_smaller_error_is_the_better_one_and_the_difference_that_of_the_pooled_roots() -> None:
+    n = np.array([10.0, 1.0, 5.0, 2.0, 4.0])
+    a, b = np.array([1.0, 4.0, 1.0, 0.5, 1.5]), np.array([1.5, 4.5, 2.0, 0.4, 2.5])
+    [found] = compare_pairs({"b": b, "a": a}, "rmse", seed=0, weights=n)
+    assert (found.better, found.worse) == ("a", "b")
+    assert found.difference == pytest.approx(np.sqrt((n * b).sum() / n.sum()) - np.sqrt((n * a).sum() / n.sum()))
+    assert found.low <= found.difference <= found.high
+    # Of the 2^5 ways to swap the models of a user, those at least as far from 0: |n (a - b)| = 5, .5, 5, .2, 4.
+    sums = [abs((np.array(signs) * n * (b - a)).sum()) for signs in product((1, -1), repeat=5)]
+    exact = np.mean(np.array(sums) >= (n * (b - a)).sum() - 1e-9)
+    assert found.p_value == pytest.approx(exact, abs=0.015)
+    assert found.detectable > 0

@@ -8,7 +8,7 @@ import edgewise.models
 from edgewise.models import MODELS
 from edgewise.recommender import Recommender
 from edgewise.testing.contract import Case, Check, pairs
-from edgewise.testing.planted import Planted, planted_tastes
+from edgewise.testing.planted import Planted, planted_ratings, planted_tastes
 
 CASES = [
     Case("popularity", lacks={"taste": "it knows no tastes", "similar_items": "it has no notion of likeness"}),
@@ -24,24 +24,34 @@ CASES = [
     Case("gcn", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
     Case("gat", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
     Case("graphsage", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
+    Case(
+        "biases",
+        lacks={"taste": "one order of items for everybody", "similar_items": "it has no notion of likeness"},
+        ratings=True,
+    ),
+    Case("mf", {"embedding_dim": 8, "l2": 0.1}, ratings=True),
+    Case("neumf", {"embedding_dim": 8, "mlp_dim": 8, "hidden": (16, 8), "epochs": 60}),
+    Case("gc-mc", {"embedding_dim": 16, "output_dim": 8, "node_dropout": 0.2, "epochs": 30}, ratings=True),
 ]
 
 
 @pytest.fixture(scope="module")
-def planted() -> Planted:
-    return planted_tastes()
+def planted() -> dict[bool, Planted]:
+    return {False: planted_tastes(), True: planted_ratings()}
 
 
 @pytest.fixture(scope="module")
-def fitted(planted: Planted) -> dict[str, Recommender]:
-    return {case.name: case.fitted(planted.train) for case in CASES}
+def fitted(planted: dict[bool, Planted]) -> dict[str, Recommender]:
+    return {case.name: case.fitted(planted[case.ratings].train) for case in CASES}
 
 
 @pytest.mark.parametrize(
     ("case", "check"), list(pairs(CASES)), ids=lambda value: getattr(value, "__name__", str(value))
 )
-def test_contract(case: Case, check: Check, fitted: dict[str, Recommender], planted: Planted, tmp_path: Path) -> None:
-    check(case, fitted[case.name], planted, tmp_path)
+def test_contract(
+    case: Case, check: Check, fitted: dict[str, Recommender], planted: dict[bool, Planted], tmp_path: Path
+) -> None:
+    check(case, fitted[case.name], planted[case.ratings], tmp_path)
 
 
 def test_every_model_has_a_row() -> None:

@@ -30,7 +30,7 @@ def compare(
     ] = None,
     k: Annotated[str | None, typer.Option("--k", metavar="K[,K]", help="Cut-offs; the last is the main one.")] = None,
     seed: options.Seed = 0,
-    task: Annotated[str, typer.Option("--task", metavar="NAME", help="What is compared: items.")] = "items",
+    task: Annotated[str, typer.Option("--task", metavar="NAME", help="What is compared: items, ratings.")] = "items",
     items: options.Items = None,
     users: options.Users = None,
     social: options.Social = None,
@@ -56,8 +56,8 @@ def compare(
     from edgewise.compare.engine import Plan
     from edgewise.compare.engine import compare as run_comparison
     from edgewise.compare.quick_tuning import QuickTuning
-    from edgewise.compare.tasks import task_of
-    from edgewise.data.split import given
+    from edgewise.compare.tasks import Pooling, task_of
+    from edgewise.data.split import Split, given, k_fold
     from edgewise.errors import ConfigError
     from edgewise.models import MODELS
     from edgewise.run_config import read_config
@@ -87,7 +87,12 @@ def compare(
         _check_writable(target)
     with progress(quiet=json == "-"):
         if data:
-            parts = run.dataset().split(run.split.how, seed=seed, **run.split.model_dump(exclude={"how", "seed"}))
+            parts: Split | list[Split]
+            dataset = run.dataset()
+            if run.split.how == "k-fold" and run.split.fold is None and isinstance(chosen, Pooling):
+                parts = list(k_fold(dataset, run.split.n_folds, valid=run.split.valid, seed=seed))
+            else:
+                parts = dataset.split(run.split.how, seed=seed, **run.split.model_dump(exclude={"how", "seed"}))
         else:
             parts = given(run.read(str(train)), run.read(str(test)))
         comparison, fitted = run_comparison(parts, plan)

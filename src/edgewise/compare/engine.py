@@ -1,7 +1,7 @@
 """The engine: every contender is fitted, measured on the same users, and held against every other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from edgewise.compare.machine import machine
 from edgewise.compare.pictures import degrees_of, embedding_map, samples, timeline_of
 from edgewise.compare.quick_tuning import QuickTuning, tune_quick
 from edgewise.compare.resources import Measured
-from edgewise.compare.tasks import Task
+from edgewise.compare.tasks import Pooling, Task
 from edgewise.data.leakage import check_leakage
 from edgewise.data.read import check_usable
 from edgewise.data.split import Split
 from edgewise.errors import ConfigError, EdgewiseError
+from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import Comparison, Evaluation, ModelResult
 from edgewise.evaluate.significance import bootstrap_intervals, compare_pairs
 from edgewise.models import build, model_class
@@ -47,30 +48,36 @@ class Plan:
     command: str = ""
 
 
-def compare(split: Split, plan: Plan) -> tuple[Comparison, dict[str, Recommender]]:
+def compare(split: Split | Sequence[Split], plan: Plan) -> tuple[Comparison, dict[str, Recommender]]:
     """Run a comparison.
 
     Args:
-        split: training and test data.
+        split: training and test data; or the folds of a cross-validation, whose figures are pooled. What is drawn and described
+            is then the first fold's.
         plan: the contenders and how to measure them.
 
     Returns:
-        What was found, and the fitted models that took part, by name.
+        What was found, and the fitted models that took part, by name; of a cross-validation those of the first fold.
 
     Raises:
-        ConfigError: if a model is named twice or there is none.
+        ConfigError: if a model is named twice or there is none, or the task does not pool folds.
         UnknownNameError: if a model does not exist; nothing is fitted then.
         EdgewiseError: the first contender's, if none of them could take part.
     """
     _check_names(plan.models)
-    check_usable(split.train)
-    main_metric = plan.task.main_metric(plan.k)
+    folds = [split] if isinstance(split, Split) else list(split)
+    if len(folds) > 1 and not isinstance(plan.task, Pooling):
+        raise ConfigError(f"the task {plan.task.name!r} takes one fold at a time; choose it: --set split.fold=0.")
+    split = folds[0]
+    for fold in folds:
+        check_usable(fold.train)
+    main_metric = plan.task.main_metric(plan.k, split.train)
     fitted: dict[str, Recommender] = {}
     results: dict[str, ModelResult] = {}
     errors: list[EdgewiseError] = []
     for name in plan.models:
         try:
-            fitted[name], results[name] = _contend(name, split, plan, main_metric)
+            fitted[name], results[name] = _contend(name, folds, plan, main_metric)
         except EdgewiseError as error:
             note(f"{name} cannot take part: {error}")
             errors.append(error)
@@ -82,18 +89,18 @@ def compare(split: Split, plan: Plan) -> tuple[Comparison, dict[str, Recommender
         for name, result in results.items()
         if result.evaluation is not None
     }
-    winner = max(means, key=lambda name: means[name])
+    winner = max(means, key=lambda name: direction(main_metric) * means[name])
     per_user = {name: _evaluation(results[name]).per_user[main_metric] for name in means}
     comparison = Comparison(
         task=plan.task.name,
         k=plan.k,
         seed=plan.seed,
         main_metric=main_metric,
-        data=describe(split, plan),
+        data=describe(split, plan) | (_of_folds(folds) if len(folds) > 1 else {}),
         degrees=degrees_of(split.train),
         timeline=timeline_of(split),
         models=results,
-        significance=compare_pairs(per_user, main_metric, seed=plan.seed),
+        significance=compare_pairs(per_user, main_metric, seed=plan.seed, weights=_evaluation(results[winner]).weights),
         winner=winner,
         samples=samples(fitted, split, seed=plan.seed),
         embedding_map=embedding_map(fitted, winner, seed=plan.seed),
@@ -133,7 +140,36 @@ def describe(split: Split, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _contend(name: str, split: Split, plan: Plan, main_metric: str) -> tuple[Recommender, ModelResult]:
+def _of_folds(folds: Sequence[Split]) -> dict[str, Any]:
+    n_test = sum(int(fold.test.interactions.nnz) for fold in folds)
+    users = pl.concat(
+        [fold.test.users.ids_at(np.flatnonzero(np.diff(fold.test.interactions.indptr))) for fold in folds]
+    )
+    notes = [note for fold in folds for note in fold.notes]
+    return {"n_test": n_test, "n_interactions": n_test, "n_test_users": users.n_unique(), "split_notes": notes}
+
+
+def _contend(name: str, folds: Sequence[Split], plan: Plan, main_metric: str) -> tuple[Recommender, ModelResult]:
+    """Fit and measure one model, on each fold; settings are chosen within each fold's training part."""
+    runs = [_one_fold(name, fold, plan, main_metric) for fold in folds]
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    if not isinstance(plan.task, Pooling):
+        raise ConfigError(f"the task {plan.task.name!r} takes one fold at a time.")
+    evaluation = plan.task.pool([_evaluation(result) for _, result in runs], [fold.test for fold in folds])
+    pooled = replace(
+        first[1],
+        evaluation=evaluation,
+        intervals=bootstrap_intervals(evaluation.per_user, seed=plan.seed, weights=evaluation.weights),
+        fit_s=sum(result.fit_s for _, result in runs),
+        peak_rss_mb=max(result.peak_rss_mb for _, result in runs),
+        notes=[f"fold {number}: {line}" for number, (_, result) in enumerate(runs) for line in result.notes],
+    )
+    return first[0], pooled
+
+
+def _one_fold(name: str, split: Split, plan: Plan, main_metric: str) -> tuple[Recommender, ModelResult]:
     settings = dict(plan.settings.get(name, {}))
     notes: list[str] = []
     if plan.tuning is not None:
@@ -143,7 +179,7 @@ def _contend(name: str, split: Split, plan: Plan, main_metric: str) -> tuple[Rec
         model.fit(split.train)
     with Measured() as measuring:
         evaluation = plan.task.evaluate(model, split, plan.k)
-    intervals = bootstrap_intervals(evaluation.per_user, seed=plan.seed)
+    intervals = bootstrap_intervals(evaluation.per_user, seed=plan.seed, weights=evaluation.weights)
     return model, ModelResult(
         name=name,
         title=model.title,

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import Comparison, Evaluation, ModelResult
 
 
@@ -65,10 +66,10 @@ def evaluation_json(evaluation: Evaluation, intervals: dict[str, tuple[float, fl
 
 def table_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of the terminal table, best first; failed contenders last, with the reason."""
-    main, k = comparison.main_metric, comparison.k[-1]
-    beside = f"recall@{k}"
+    main = comparison.main_metric
+    beside = _beside(comparison)
     header = ["model", f"{main} (95 % interval)", beside, "fit s", "rank s", "peak MB", "against the winner"]
-    ranked = sorted(comparison.models.values(), key=lambda result: -_main(result, main))
+    ranked = sorted(comparison.models.values(), key=lambda result: _main(result, main), reverse=True)
     rows = []
     for result in ranked:
         if result.evaluation is None:
@@ -98,11 +99,12 @@ def verdict(comparison: Comparison) -> str:
         return f"{winner.title} is the only model measured; compare it with others to know what its figure is worth."
     nearest = min(losses, key=lambda test: test.difference)
     figure = winner.evaluation.overall[comparison.main_metric]
-    base = figure - nearest.difference
-    gain = f", {nearest.difference / base:+.0%}" if base > 0 else ""
+    way = direction(comparison.main_metric)
+    base = figure - way * nearest.difference
+    gain = f", {way * nearest.difference / base:+.0%}" if base > 0 else ""
     corrected = f"p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons"
     sure = f"not luck ({corrected})" if nearest.significant else f"which may be luck ({corrected})"
-    text = f"{winner.name} wins with {comparison.main_metric} {figure:.4f}; the next is {nearest.worse} at {base:.4f} ({nearest.difference:+.4f}{gain}), {sure}."
+    text = f"{winner.name} wins with {comparison.main_metric} {figure:.4f}; the next is {nearest.worse} at {base:.4f} ({way * nearest.difference:+.4f}{gain}), {sure}."
     if not nearest.significant and not math.isnan(nearest.detectable):
         n_users = winner.evaluation.user_index.size
         text += f" With {n_users:,} test users, a difference below {nearest.detectable:.4f} would mostly go unseen."
@@ -115,15 +117,26 @@ def _against(comparison: Comparison, name: str) -> str:
     for test in comparison.significance:
         if {test.better, test.worse} == {comparison.winner, name}:
             return (
-                f"{-test.difference:+.4f}, "
+                f"{-direction(test.metric) * test.difference:+.4f}, "
                 + ("behind" if test.significant else "may be luck")
                 + f" (p {test.p_corrected:.2g})"
             )
     return ""
 
 
+def _beside(comparison: Comparison) -> str:
+    """Return the metric of the second column: recall at the main cut-off, or what a task without lists has second."""
+    evaluations = [result.evaluation for result in comparison.models.values() if result.evaluation is not None]
+    names = list(evaluations[0].overall) if evaluations else []
+    recall = f"recall@{comparison.k[-1]}"
+    return (
+        recall if recall in names or len(names) < 2 else next(name for name in names if name != comparison.main_metric)
+    )
+
+
 def _main(result: ModelResult, metric: str) -> float:
-    return result.evaluation.overall[metric] if result.evaluation is not None else -math.inf
+    """Return the main figure, the other sign where less is better, so that the best comes first."""
+    return direction(metric) * result.evaluation.overall[metric] if result.evaluation is not None else -math.inf
 
 
 def _number(value: float) -> float | None:

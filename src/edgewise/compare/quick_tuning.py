@@ -7,6 +7,7 @@ from typing import Any
 from edgewise.compare.tasks import Task
 from edgewise.data.split import Split, split_dataset
 from edgewise.errors import EdgewiseError
+from edgewise.evaluate.metrics import direction
 from edgewise.models import build, model_class
 from edgewise.rng import make_rng
 from edgewise.telemetry import step
@@ -47,7 +48,7 @@ def tune_quick(
     if not space:
         return settings, []
     inner = validation_split(split, seed=seed)
-    k = (int(metric.rpartition("@")[2]),)
+    k = (int(metric.rpartition("@")[2]),) if "@" in metric else (1,)
     rng = make_rng(seed, "quick tuning", name)
     started = time.monotonic()
     tried: list[tuple[float, dict[str, Any]]] = []
@@ -67,7 +68,7 @@ def tune_quick(
                 continue
             tried.append((figure, drawn))
             work.advance(1, **{metric: figure})
-    best, chosen = max(tried, key=lambda pair: pair[0])
+    best, chosen = max(tried, key=lambda pair: direction(metric) * pair[0])
     default = tried[0][0]
     line = f"tuned: {len(tried)} settings tried in {time.monotonic() - started:.0f} s, validation {metric} {best:.4f} (defaults {default:.4f})"
     if n_refused:

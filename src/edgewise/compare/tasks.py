@@ -1,14 +1,15 @@
 """What a task brings to the engine: how to evaluate, and what to sort by. `items` is the first; others are a class each."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
+from edgewise.compare.ratings_task import RatingsTask
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
 from edgewise.data.split import Split
@@ -43,11 +44,23 @@ class Task(Protocol):
     def contenders(self) -> tuple[str, ...]:
         """Return the models compared where none are named."""
 
-    def main_metric(self, k: tuple[int, ...]) -> str:
-        """Return the name of the metric that the table is sorted by and significance is tested on."""
+    def main_metric(self, k: tuple[int, ...], train: Dataset) -> str:
+        """Return the name of the metric that the table is sorted by and significance is tested on.
+
+        Raises:
+            DataError: if the training data cannot be used for the task.
+        """
 
     def evaluate(self, model: Scorer, split: Split, k: tuple[int, ...], *, thorough: bool = True) -> Evaluation:
         """Measure a fitted model on the test part; where not `thorough`, only what choosing between settings needs."""
+
+
+@runtime_checkable
+class Pooling(Protocol):
+    """What a task can do besides whose figures are pooled over the folds of a cross-validation."""
+
+    def pool(self, evaluations: Sequence[Evaluation], tests: Sequence[Dataset]) -> Evaluation:
+        """Put the evaluations of all folds together, given the test part of each."""
 
 
 class ItemsTask:
@@ -56,7 +69,7 @@ class ItemsTask:
     name: str = "items"
     contenders: tuple[str, ...] = ("popularity", "item-knn", "graph-filter", "lightgcn")
 
-    def main_metric(self, k: tuple[int, ...]) -> str:
+    def main_metric(self, k: tuple[int, ...], train: Dataset) -> str:  # noqa: ARG002 - the signature is the protocol
         """Sort by NDCG at the longest cut-off."""
         return f"ndcg@{k[-1]}"
 
@@ -164,7 +177,7 @@ def evaluate_newcomers(catalogue: Catalogue, test: Dataset, k: tuple[int, ...]) 
     return Evaluation(targets.user_index, per_user, overall, {}, lists, time.perf_counter() - started)
 
 
-TASKS: Mapping[str, Task] = {"items": ItemsTask()}
+TASKS: Mapping[str, Task] = {"items": ItemsTask(), "ratings": RatingsTask()}
 """Task name to what it brings."""
 
 

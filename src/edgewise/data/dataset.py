@@ -217,6 +217,20 @@ class Dataset:
         )
 
     @cached_property
+    def ratings(self) -> csr_array:
+        """The value of each pair's last event: float32 [n_users, n_items], the same pairs. Treat it as read-only.
+
+        Who rates again has changed their mind, so values are not summed as in `strengths`. Last by time, else by row.
+        """
+        return _csr(
+            self.events["user_index"].to_numpy(),
+            self.events["item_index"].to_numpy(),
+            self.events["value"].to_numpy(),
+            (self.n_users, self.n_items),
+            last=True,
+        )
+
+    @cached_property
     def item_counts(self) -> Index:
         """How many users met each item: int64 [n_items]."""
         return np.bincount(self.interactions.indices, minlength=self.n_items).astype(np.int64)
@@ -333,23 +347,24 @@ def _in_time_order(events: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([columns[name] for name in events.columns])
 
 
-def _csr(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> csr_array:
-    """Sum values by pair into CSR with 32-bit indices where they fit."""
+def _csr(rows: Any, columns: Any, values: Any, shape: tuple[int, int], *, last: bool = False) -> csr_array:
+    """Sum values by pair, or take the last, into CSR with 32-bit indices where they fit."""
     # One sort of a combined key is several times faster than SciPy's route over COO, and groups pairs at once.
     key = rows.astype(np.int64) * shape[1] + columns
     order = np.argsort(key, kind="stable")
     key = key[order]
     first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if key.size else np.empty(0, dtype=np.int64)
-    sums = (
-        np.add.reduceat(values[order].astype(np.float64), first).astype(np.float32)
-        if key.size
-        else np.empty(0, dtype=np.float32)
-    )
+    if not key.size:
+        of_pair = np.empty(0, dtype=np.float32)
+    elif last:
+        of_pair = values[order[np.append(first[1:], key.size) - 1]].astype(np.float32)
+    else:
+        of_pair = np.add.reduceat(values[order].astype(np.float64), first).astype(np.float32)
     pairs = key[first]
     index_type = np.int32 if max(pairs.size, *shape) < np.iinfo(np.int32).max else np.int64
     indptr = np.zeros(shape[0] + 1, dtype=index_type)
     np.cumsum(np.bincount(pairs // shape[1], minlength=shape[0]), out=indptr[1:])
-    return csr_array((sums, (pairs % shape[1]).astype(index_type), indptr), shape=shape)
+    return csr_array((of_pair, (pairs % shape[1]).astype(index_type), indptr), shape=shape)
 
 
 def _map_of(ids: pl.Series, table: pl.DataFrame | None, social: pl.DataFrame | None, kind: str) -> IdMap:

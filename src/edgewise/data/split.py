@@ -28,8 +28,10 @@ class SplitConfig(Settings):
     test: float = Field(default=0.2, gt=0, lt=1)  # the share that goes to test
     valid: float = Field(default=0.0, ge=0, lt=1)  # the share of what is left that goes to validation
     n_folds: int = Field(default=5, ge=2)  # k-fold
-    fold: NonNegativeInt = 0
     reveal: NonNegativeInt = 0  # cold-users: so many of each test user's first items are shown when asking
+    fold: NonNegativeInt | None = (
+        None  # None: where figures are pooled over folds (compare --task ratings) all, else the first
+    )
     min_train: NonNegativeInt = 1  # random and leave-last-out: how many items of each user stay in training at least
 
 
@@ -64,7 +66,7 @@ def split_dataset(
     valid: float = 0.0,
     seed: int = 0,
     n_folds: int = 5,
-    fold: int = 0,
+    fold: int | None = None,
     min_train: int = 1,
     reveal: int = 0,
 ) -> Split:
@@ -87,7 +89,7 @@ def split_dataset(
         test: a share, between 0 and 1.
         valid: a share of what test leaves; 0 for no validation set.
         seed: the run's.
-        n_folds, fold: k-fold only: how many parts, and which of them (from 0) is the test set.
+        n_folds, fold: k-fold only: how many parts, and which of them (from 0) is the test set; None: the first.
         min_train: how many of a user's items stay in training at least, 0 or more.
         reveal: cold-users only: how many of each test user's first items are shown when asking, and no longer to be found.
 
@@ -99,6 +101,7 @@ def split_dataset(
     if how not in _WAYS:
         raise UnknownNameError(f"there is no split {how!r}; there are {', '.join(SPLITS)}.")
     _check_share("test", test)
+    fold = 0 if fold is None else fold
     if valid:
         _check_share("valid", valid)
     if min_train < 0:

@@ -18,6 +18,21 @@ import numpy as np
 from edgewise.ranking import Rows
 from edgewise.types import Bools, Doubles, Index
 
+LOWER_IS_BETTER = frozenset({"rmse", "mae", "log_loss", "brier", "ece"})
+"""The metrics that measure errors; of all others more is better. Tables, tests, training and the report ask `direction`."""
+
+ROOT_OF_MEAN = frozenset({"rmse"})
+"""The metrics that are the root of the mean of their per-user values."""
+
+
+def direction(metric: str) -> int:
+    """Return 1 where more of a metric is better, and -1 where less is.
+
+    >>> direction("ndcg@20"), direction("rmse")
+    (1, -1)
+    """
+    return -1 if metric.partition("@")[0] in LOWER_IS_BETTER else 1
+
 
 def recall_at_k(hits: Bools, n_relevant: Index, k: int) -> Doubles:
     """Return the share of a user's relevant items that the first k places hold: hits / n_relevant.

@@ -14,11 +14,13 @@ class Evaluation:
 
     Attributes:
         user_index: int64 [n_users], the training index of each evaluated user, ascending.
-        per_user: metric name ("ndcg@20") to float64 [n_users]; NaN where the metric is not defined for a user.
-        overall: metric name to the mean over users, and the metrics of whole lists ("coverage@20", "gini@20", …).
+        per_user: metric name ("ndcg@20") to float64 [n_users]; NaN where the metric is not defined for a user. Of a metric that
+            is the root of a mean ("rmse") these are the means, before the root.
+        overall: metric name to the mean over users (its root for "rmse"), and the metrics of whole lists ("coverage@20", "gini@20", …).
         segments: segment name ("users: few interactions", "items: tail") to {"n": …, metric: mean, …}.
         top_items: int64 [n_users, k], the lists themselves, -1 behind the end; the largest k asked for.
         evaluate_s: seconds that scoring and ranking took.
+        weights: float64 [n_users], how much each user counts in the means (test pairs); None: all the same.
     """
 
     user_index: Index
@@ -27,6 +29,7 @@ class Evaluation:
     segments: dict[str, dict[str, float]]
     top_items: Index
     evaluate_s: float
+    weights: Doubles | None = None
 
 
 @dataclass(frozen=True)

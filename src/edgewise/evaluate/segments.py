@@ -21,7 +21,7 @@ def user_segments(targets: Targets, per_user: dict[str, Doubles]) -> dict[str, S
     n_met = np.diff(targets.seen.indptr)
     return {
         name: {"n": float(users.sum())} | {metric: mean_of(values[users]) for metric, values in per_user.items()}
-        for name, users in _user_groups(n_met)
+        for name, users in user_groups(n_met)
     }
 
 
@@ -78,7 +78,8 @@ def mean_of(values: Doubles) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
-def _user_groups(n_met: Index) -> Iterator[tuple[str, Bools]]:
+def user_groups(n_met: Index) -> Iterator[tuple[str, Bools]]:
+    """Yield the name of each group of users, and who is in it: bool [n_users]."""
     if not n_met.all():
         yield "users: none (no interactions in training)", n_met == 0
     if not n_met.any():

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from edgewise.errors import DataError
+from edgewise.evaluate.metrics import ROOT_OF_MEAN, direction
 from edgewise.evaluate.result import PairTest
 from edgewise.rng import make_rng
 from edgewise.types import Doubles
@@ -27,7 +28,12 @@ _SIGNS = 1.0 - 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis
 
 
 def bootstrap_intervals(
-    per_user: Mapping[str, Doubles], *, seed: int, n_resamples: int = 2000, level: float = 0.95
+    per_user: Mapping[str, Doubles],
+    *,
+    seed: int,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    weights: Doubles | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return for each metric the percentile bootstrap interval of its mean over users.
 
@@ -38,6 +44,9 @@ def bootstrap_intervals(
     Args:
         per_user: name to float64 [n_users], all of one length. A user with NaN counts in no mean of that metric.
         level: how often such an interval covers the true mean, in (0, 1).
+        weights: float64 [n_users], how much each user counts; None: all the same. Of "rmse" the per-user values are mean squared
+            errors, and the interval is that of the root of their mean: with the numbers of pairs as weights, of the RMSE over
+            all pairs of the resampled users.
 
     Returns:
         Name to (low, high); NaN where no user has a value.
@@ -47,32 +56,39 @@ def bootstrap_intervals(
     """
     if not per_user:
         return {}
-    means = _bootstrap_means(_columns(per_user), make_rng(seed, "bootstrap"), n_resamples)
+    means = _bootstrap_means(_columns(per_user), make_rng(seed, "bootstrap"), n_resamples, weights)
     tail = 50 * (1 - level)
-    return {name: _percentiles(means[:, column], tail) for column, name in enumerate(per_user)}
+    return {name: _percentiles(_figure(means[:, column], name), tail) for column, name in enumerate(per_user)}
 
 
-def compare_pairs(per_user: Mapping[str, Doubles], metric: str, seed: int) -> list[PairTest]:
+def compare_pairs(
+    per_user: Mapping[str, Doubles], metric: str, seed: int, *, weights: Doubles | None = None
+) -> list[PairTest]:
     """Test every pair of models on one metric, and correct for having tested so many.
 
     Args:
         per_user: model name to float64 [n_users]; a pair is tested on the users for whom both have a value.
-        metric: what the values are, for the result.
+        metric: what the values are; whether more or less of it is better, and whether it is a root, follows from its name.
+        weights: float64 [n_users], how much each user counts; None: all the same. The test then flips weighted differences: of
+            "rmse" the sums of squared errors of each user, since two models with the same RMSE have the same sum of these.
 
     Returns:
-        One test a pair, in the order of the names; better and worse by the mean, the first named where they are equal.
+        One test a pair, in the order of the names; better and worse by the mean, the first named where they are equal. The
+        difference is in units of the metric, and positive whichever way is better.
 
     Raises:
         DataError: if the arrays differ in length, so that users cannot be paired.
     """
-    values = _columns(per_user)
-    pairs = [_ordered(values, pair) for pair in combinations(range(values.shape[1]), 2)]
+    values, sign = _columns(per_user), direction(metric)
+    share = None if weights is None else weights / weights.mean()
+    counted = values if share is None else values * share[:, None]
+    pairs = [_ordered(sign * counted, pair) for pair in combinations(range(values.shape[1]), 2)]
     if not pairs:
         return []
     differences = np.stack(
-        [values[:, better] - values[:, worse] for better, worse in pairs], axis=1
+        [sign * (counted[:, better] - counted[:, worse]) for better, worse in pairs], axis=1
     )  # [n_users, n_pairs]
-    means = _bootstrap_means(differences, make_rng(seed, "bootstrap"), n_resamples=2000)
+    means = _means_of_differences(values, differences, pairs, metric, make_rng(seed, "bootstrap"), weights)
     # As many flips as let the smallest p-value pass the correction, however many pairs there are.
     n_flips = max(10_000, 200 * len(pairs))
     tests = [
@@ -83,20 +99,28 @@ def compare_pairs(per_user: Mapping[str, Doubles], metric: str, seed: int) -> li
     names, found = list(per_user), []
     for pair, (better, worse) in enumerate(pairs):
         low, high = _percentiles(means[:, pair], 2.5)
-        defined = differences[~np.isnan(differences[:, pair]), pair]
+        both = ~np.isnan(differences[:, pair])
+        defined = differences[both, pair]
+        difference, per_unit = float(defined.mean()) if defined.size else float("nan"), 1.0
+        if metric in ROOT_OF_MEAN:
+            roots = [float(np.sqrt(counted[both, model].mean())) for model in (better, worse)]
+            difference, per_unit = (
+                sign * (roots[0] - roots[1]),
+                max(roots[0] + roots[1], 1e-12),
+            )  # a^2 - b^2 = (a - b)(a + b)
         found.append(
             PairTest(
                 metric,
                 names[better],
                 names[worse],
-                float(defined.mean()) if defined.size else float("nan"),
+                difference,
                 low,
                 high,
                 tests[pair][0],
                 float(corrected[pair]),
                 bool(corrected[pair] < 0.05),
                 tests[pair][1],
-                minimal_detectable_effect(defined),
+                minimal_detectable_effect(defined) / per_unit,
             )
         )
     return found
@@ -174,11 +198,34 @@ def _flip_signs(moved: Doubles, rng: np.random.Generator, n_flips: int) -> float
     return float((1 + (np.abs(sums) >= abs(moved.sum()) - rounding).sum()) / (1 + n_flips))
 
 
-def _bootstrap_means(values: Doubles, rng: np.random.Generator, n_resamples: int) -> Doubles:
+def _means_of_differences(
+    values: Doubles,
+    differences: Doubles,
+    pairs: list[tuple[int, int]],
+    metric: str,
+    rng: np.random.Generator,
+    weights: Doubles | None,
+) -> Doubles:
+    """Resample users, and return the differences of the pairs: float64 [n_resamples, n_pairs]."""
+    if weights is None and metric not in ROOT_OF_MEAN:
+        return _bootstrap_means(differences, rng, n_resamples=2000)
+    figures = _figure(_bootstrap_means(values, rng, 2000, weights), metric)  # [n_resamples, n_models]
+    return np.stack([direction(metric) * (figures[:, better] - figures[:, worse]) for better, worse in pairs], axis=1)
+
+
+def _figure(means: Doubles, metric: str) -> Doubles:
+    return np.sqrt(means) if metric in ROOT_OF_MEAN else means
+
+
+def _bootstrap_means(
+    values: Doubles, rng: np.random.Generator, n_resamples: int, weights: Doubles | None = None
+) -> Doubles:
     """Average each column over resampled users: float64 [n_resamples, n_columns] of [n_users, n_columns]."""
     n_users = len(values)
     defined = ~np.isnan(values)
     filled, counted = np.where(defined, values, 0.0), defined.astype(np.float64)
+    if weights is not None:
+        filled, counted = filled * weights[:, None], counted * weights[:, None]
     means = np.full((n_resamples, values.shape[1]), np.nan)
     if not n_users:
         return means

@@ -24,8 +24,17 @@ MODELS: Mapping[str, str] = {
     "gcn": "edgewise.models.gcn:GCN",
     "gat": "edgewise.models.gat:GAT",
     "graphsage": "edgewise.models.graphsage:GraphSAGE",
+    "biases": "edgewise.models.biases:RatingBiases",
+    "mf": "edgewise.models.mf:MF",
+    "neumf": "edgewise.models.neumf:NeuMF",
+    "gc-mc": "edgewise.models.gc_mc:GCMC",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""
+
+
+def raters() -> list[str]:
+    """Return the names of the models that predict ratings."""
+    return [name for name in MODELS if hasattr(model_class(name), "predict_pairs")]
 
 
 def model_class(name: str) -> type[Recommender]:

@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
+from typing import Any
 
+from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import Comparison, ModelResult, PairTest
 from edgewise.report.html import Both
 from edgewise.report.labels import shorten
+from edgewise.report.texts import known, say
 
 POWER = 0.8
 """How often a difference of the size `detectable` would have been found."""
@@ -31,7 +34,12 @@ class Findings:
         """The models that were evaluated, best first by the main metric; those without a figure last."""
         there = [model for model in self.comparison.models.values() if model.evaluation is not None]
         return sorted(
-            there, key=lambda model: (not math.isfinite(self.main(model)), -_or_zero(self.main(model)), model.name)
+            there,
+            key=lambda model: (
+                not math.isfinite(self.main(model)),
+                -direction(self.metric) * _or_zero(self.main(model)),
+                model.name,
+            ),
         )
 
     @cached_property
@@ -119,10 +127,15 @@ class Findings:
         return self.ranked.index(model) + 1
 
     def lead(self, model: ModelResult) -> float:
-        """Return by what share the winner is ahead of a model; NaN where that cannot be said."""
+        """Return by what share the winner is ahead of a model, or its error smaller; NaN where that cannot be said."""
         if self.winner is None or not self.main(model) > 0:
             return math.nan
-        return self.main(self.winner) / self.main(model) - 1
+        return direction(self.metric) * (self.main(self.winner) / self.main(model) - 1)
+
+    def best(self, metric: str) -> ModelResult | None:
+        """Return the model with the best figure of a metric, whichever way is better; None where nobody has one."""
+        there = [model for model in self.ranked if math.isfinite(self.value(model, metric))]
+        return max(there, key=lambda model: direction(metric) * self.value(model, metric), default=None)
 
     def detectable(self, pair: PairTest) -> float:
         """Return the smallest true difference that the test would have found four times in five.
@@ -142,6 +155,11 @@ class Findings:
             return {}
         rows = labels.select("key", "en", "zh").iter_rows()
         return {str(key): Both(str(en or zh or key), str(zh or en or key)) for key, en, zh in rows if key is not None}
+
+    def say(self, key: str, **values: Any) -> Both:
+        """Return a text in both languages; where the main metric is an error, in the words for errors if there are any."""
+        of_errors = f"{key}@error"
+        return say(of_errors if direction(self.metric) < 0 and known(of_errors) else key, **values)
 
     def label(self, name: str, *kinds: str) -> Both:
         """Return what a name of the data means in both languages; itself where no text is known.

@@ -291,6 +291,91 @@ TEXTS: dict[str, tuple[str, str]] = {
     "phrase.items.cold": ("cold items", "冷启动物品"),
     "phrase.items.warm": ("items with a history", "有历史的物品"),
     "phrase.other": ("the group {group}", "分组 {group}"),
+    # Where the main metric is an error.
+    "headline.win@error": (
+        "<b>{winner}</b> predicts best on {data}: its error is {lead} smaller than that of {other}, the best simple method.",
+        "在 {data} 上，<b>{winner}</b> 预测得最准：误差比最好的简单方法 {other} 小 {lead}。",
+    ),
+    "headline.shared@error": (
+        "<b>{names}</b> share the lead on {data}: errors {lead} smaller than those of {other}, the best simple method.",
+        "在 {data} 上，<b>{names}</b> 并列第一：误差比最好的简单方法 {other} 小 {lead}。",
+    ),
+    "headline.simple@error": (
+        "A simple method wins on {data}: the error of <b>{winner}</b> is {lead} smaller than that of {other}, the best {kind}.",
+        "在 {data} 上胜出的是简单方法：<b>{winner}</b> 的误差比最好的{kind} {other} 小 {lead}。",
+    ),
+    "headline.second@error": (
+        "<b>{winner}</b> predicts best on {data}: its error is {lead} smaller than that of {other}, the next best.",
+        "在 {data} 上，<b>{winner}</b> 预测得最准：误差比第二名 {other} 小 {lead}。",
+    ),
+    "evidence.significant@error": (
+        "The lead over {other} is unlikely to be luck: over the pairs of {n} test users, {metric} is {difference} lower (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons).",
+        "对 {other} 的领先不太可能出于偶然：在 {n} 名测试用户的评分上，{metric} 低 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）。",
+    ),
+    "evidence.luck@error": (
+        "The {metric} of {winner} is {difference} below that of {other} (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons): that may be luck. With {n} test users, a true difference under about {detectable} would probably not have been seen.",
+        "{winner} 的 {metric} 比 {other} 低 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）：这可能只是偶然。以 {n} 名测试用户，小于约 {detectable} 的真实差异多半看不出来。",
+    ),
+    "pairs.caption@error": (
+        "Read along a row: by how much the {metric} of its model is smaller (▲) or larger (▼) than that of the column’s. Pale cells with ≈ may be luck. Paired test over users, Holm’s correction for all {pairs} pairs.",
+        "按行阅读：该行模型的 {metric} 比该列模型小（▲）或大（▼）多少。浅色且标有 ≈ 的格子可能只是偶然。按用户配对检验，对全部 {pairs} 对作 Holm 校正。",
+    ),
+    "cost.lede@error": (
+        "{cheap} comes within {share} of the winner’s {metric} in {part} of its time.",
+        "{cheap} 只用冠军 {part} 的训练时间，{metric} 就达到冠军水平的 {share}。",
+    ),
+    "cost.lede_fast@error": (
+        "No model comes within {share} of the winner’s {metric} in half its time or less.",
+        "没有模型能用不到一半的训练时间使 {metric} 达到冠军水平的 {share}。",
+    ),
+    "cost.y@error": (
+        "↑ smaller {metric}",
+        "↑ {metric}（越小越高）",
+    ),
+    "segments.lede_all@error": (
+        "{winner} is ahead in every group; its largest error is for {segment}.",
+        "{winner} 在每个分组中都领先，误差最大的是{segment}。",
+    ),
+    "segments.n@error": (
+        "{n} pairs",
+        "{n} 对",
+    ),
+    "method.ranking@error": (
+        "Each model was fitted on the training ratings alone, and predicted every test pair of {n_users} test users. Errors are taken over all pairs alike. A new user or item is predicted from what is known without it.",
+        "每个模型只用训练集中的评分训练，然后预测 {n_users} 名测试用户的每一个测试组合。误差对所有组合同等计算。新用户或新物品则用其余已知信息预测。",
+    ),
+    "models.lede@error": (
+        "{names} at the top, with the smallest error. Dots are errors over the pairs of {n} test users, bars their 95% confidence intervals; the thin vertical line marks the best.",
+        "{names} 居首，误差最小。圆点为 {n} 名测试用户全部组合上的误差，横线为 95% 置信区间；细竖线标出最好者。",
+    ),
+    "kind.ratings": ("learned model", "学习模型"),
+    "segments.ratings": ("Ratings", "评分"),
+    "segment.detail.without": ("answered without them", "以其余信息作答"),
+    "metric.rmse": ("RMSE", "RMSE"),
+    "about.rmse": (
+        "The root of the mean squared distance between prediction and rating, in units of the rating; smaller is better.",
+        "均方根误差：预测与评分之差的平方均值再开方，单位与评分相同，越小越好。",
+    ),
+    "metric.mae": ("MAE", "MAE"),
+    "about.mae": (
+        "The mean distance between prediction and rating, in units of the rating; smaller is better.",
+        "平均绝对误差：预测与评分之差的绝对值的平均，单位与评分相同，越小越好。",
+    ),
+    "metric.log_loss": ("Log-loss", "对数损失"),
+    "about.log_loss": (
+        "The mean of −log of the probability that was given to what came true; smaller is better, and a coin toss has 0.693.",
+        "对真实结果所给概率取负对数后的平均值，越小越好；抛硬币为 0.693。",
+    ),
+    "metric.brier": ("Brier score", "Brier 分数"),
+    "about.brier": (
+        "The mean squared distance between probability and outcome (0 or 1); smaller is better.",
+        "概率与结果（0 或 1）之差的平方均值，越小越好。",
+    ),
+    "metric.ece": ("Calibration error", "校准误差"),
+    "about.ece": (
+        "How far probabilities lie, on average, from the share that came true, in bins of equal width; smaller is better.",
+        "按等宽区间比较概率与实际发生比例，两者相差的平均值，越小越好。",
+    ),
     # Beyond accuracy.
     "beyond.title": ("Beyond accuracy", "准确度之外"),
     "beyond.nav": ("Beyond", "准确度之外"),

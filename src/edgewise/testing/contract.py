@@ -9,9 +9,9 @@ import numpy as np
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.errors import IdTypeError, NotFittedError
+from edgewise.errors import CannotPredictError, DataError, IdTypeError, NotFittedError
 from edgewise.models import build, load
-from edgewise.recommender import Recommender
+from edgewise.recommender import Rater, Recommender
 from edgewise.testing.planted import Planted
 
 import pytest  # isort: skip - the suite is for tests, which have it
@@ -25,12 +25,14 @@ class Case:
         name: the registry name. settings: small enough for the planted data.
         min_hits: the share of users whose withheld item must be among their best three (chance: about 0.09).
         lacks: capability ("similar_items", "taste") to the reason why this model does not have it.
+        ratings: whether it learns from ratings that differ (`planted_ratings`), and not from who met what (`planted_tastes`).
     """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     min_hits: float = 0.9
     lacks: dict[str, str] = field(default_factory=dict)
+    ratings: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -171,6 +173,30 @@ def of_nothing_comes_a_reason(case: Case, model: Recommender, planted: Planted, 
         model.recommend_new(3, history=["1000"])
 
 
+def predictions_are_ratings_or_refused(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:
+    """Within the scale and higher for what a user likes; also for ids that are not known, alone or among others; the same after saving."""
+    user, item = next(iter(planted.withheld.items()))
+    if not isinstance(model, Rater) or not case.ratings:
+        with pytest.raises(CannotPredictError, match=r"predicts no ratings|learned to rank"):
+            model.predict([user], [item])
+        return
+    values = planted.train.ratings.data
+    users, items = list(planted.withheld), list(planted.withheld.values())
+    liked = model.predict(users, items)
+    assert liked.dtype == np.float32
+    assert values.min() <= liked.min() <= liked.max() <= values.max()
+    if "taste" not in case.lacks:
+        disliked = model.predict(users, items[1:] + items[:1])  # the next user is of another group
+        assert np.mean(liked > disliked) >= case.min_hits
+    some = model.predict(["nobody", user, "nobody", user], [item, -5, -5, item])
+    assert np.isfinite(some).all()
+    assert some[3] == model.predict([user], [item])[0]
+    with pytest.raises(DataError, match="predict takes pairs: 2 users and 1 items"):
+        model.predict([user, user], [item])
+    model.save(folder / "model")
+    np.testing.assert_array_equal(load(folder / "model").predict(users, items), liked)
+
+
 def a_saved_model_answers_the_same(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
     """Save, load, ask again; the class is found by the folder alone."""
     model.save(folder / "model")
@@ -228,6 +254,7 @@ CHECKS: tuple[Check, ...] = (
     explanations_come_from_the_history,
     newcomers_get_what_their_history_asks_for,
     of_nothing_comes_a_reason,
+    predictions_are_ratings_or_refused,
     a_saved_model_answers_the_same,
     the_same_seed_gives_the_same_answers,
     the_dataset_is_left_alone,

@@ -27,6 +27,25 @@ class Planted:
     groups: dict[int, int]
 
 
+def planted_ratings(seed: int = 0) -> Planted:
+    """Make a data set of ratings: 4 or 5 for the nine own items that a user met, 1 or 2 for eight items of other groups.
+
+    What a user thinks does not follow from who met what: likes and dislikes are met alike.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[str, int, float]] = []
+    withheld: dict[str, int] = {}
+    for user in range(N_GROUPS * USERS_PER_GROUP):
+        group = user % N_GROUPS
+        own = group * ITEMS_PER_GROUP + rng.permutation(ITEMS_PER_GROUP)
+        others = rng.permutation(np.setdiff1d(np.arange(N_GROUPS * ITEMS_PER_GROUP), own))[:8]
+        name = f"u{user:03d}"
+        withheld[name] = 1000 + int(own[0])
+        rows += [(name, 1000 + int(item), float(rng.integers(4, 6))) for item in own[2:]]
+        rows += [(name, 1000 + int(item), float(rng.integers(1, 3))) for item in others]
+    return _planted(rows, withheld, rng)
+
+
 def planted_tastes(seed: int = 0) -> Planted:
     """Make the data set; users have text ids ("u007"), items integers (1000 and up), so that the two cannot be mixed up."""
     rng = np.random.default_rng(seed)
@@ -39,6 +58,10 @@ def planted_tastes(seed: int = 0) -> Planted:
         name = f"u{user:03d}"
         withheld[name] = int(own[0])
         rows += [(name, int(item), 1.0) for item in own[2:]] + [(name, other, 1.0)]
+    return _planted(rows, withheld, rng)
+
+
+def _planted(rows: list[tuple[str, int, float]], withheld: dict[str, int], rng: np.random.Generator) -> Planted:
     order = rng.permutation(len(rows))
     events = pl.DataFrame([rows[place] for place in order], schema=["user_id", "item_id", "value"], orient="row")
     groups = {1000 + item: item // ITEMS_PER_GROUP for item in range(N_GROUPS * ITEMS_PER_GROUP)}

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from edgewise import telemetry
 from edgewise.errors import CheckpointError, DataError, TrainingError
+from edgewise.evaluate.metrics import direction
 from edgewise.recommender import Keeping
 from edgewise.train.averaging import WeightAverage, Weights, copy_of, put_into
 from edgewise.train.board import Board
@@ -86,7 +87,7 @@ class _Run:
         self.average = WeightAverage(plan.net, config.averaging)
         self.patience = config.patience or (3 * self.plateau.wait if config.schedule.name == "plateau" else 3)
         self.best: Weights = {}
-        self.best_value = -math.inf
+        self.best_value = -math.inf  # of the watched metric, the other sign where less is better
         self.looks = 0  # since the best
         self.epoch = self.step = 0  # the next to do
         self.loss_sum = 0.0  # over this epoch's steps
@@ -204,6 +205,7 @@ class _Run:
         self.net.eval()
         with self.average.in_place():
             value = self.curve[-1][watch.name] = watch.measure()
+            value *= direction(watch.name)
             is_best = value > self.best_value
             if is_best:
                 self.best_value, self.best = value, copy_of(self.net)
@@ -218,7 +220,7 @@ class _Run:
         return (
             rate
             if self.best_value == -math.inf or self.plan.watch is None
-            else rate | {f"best {self.plan.watch.name}": self.best_value}
+            else rate | {f"best {self.plan.watch.name}": self.best_value * direction(self.plan.watch.name)}
         )
 
     def _give_up(self, what: str) -> None:

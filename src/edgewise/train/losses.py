@@ -29,7 +29,11 @@ def bpr_loss(table: Tensor, users: Index, items: Index, negatives: Index) -> Ten
         users, items: int64 [n_interactions] each.
         negatives: int64 [n_interactions, n_negatives].
     """
-    chosen, rejected = pair_scores(table, users, items, negatives)
+    return bpr_of_scores(*pair_scores(table, users, items, negatives))
+
+
+def bpr_of_scores(chosen: Tensor, rejected: Tensor) -> Tensor:
+    """Return the BPR loss of scores: float32 [n_interactions, 1] of items, [n_interactions, n_negatives] of negatives."""
     return softplus(rejected - chosen).mean()
 
 
@@ -38,7 +42,11 @@ def bce_loss(table: Tensor, users: Index, items: Index, negatives: Index) -> Ten
 
     He et al., "Neural Collaborative Filtering", WWW 2017 (arXiv:1708.05031), eq. 7. Arguments as in `bpr_loss`.
     """
-    chosen, rejected = pair_scores(table, users, items, negatives)
+    return bce_of_scores(*pair_scores(table, users, items, negatives))
+
+
+def bce_of_scores(chosen: Tensor, rejected: Tensor) -> Tensor:
+    """Return the binary cross-entropy of scores; arguments as in `bpr_of_scores`."""
     return (softplus(-chosen).sum() + softplus(rejected).sum()) / (chosen.numel() + rejected.numel())
 
 

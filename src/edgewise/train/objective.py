@@ -23,9 +23,9 @@ from edgewise.train.losses import (
     hardest,
 )
 from edgewise.train.negatives import NegativeSampler
-from edgewise.train.penalties import l1_penalty, l2_penalty
+from edgewise.train.penalties import flattened, l1_penalty, l2_penalty
 from edgewise.train.sampled_softmax import USERS_AT_ONCE, sampled_softmax_loss
-from edgewise.types import Doubles, Floats, Index
+from edgewise.types import Floats, Index
 
 _STEPS_PER_EPOCH = 16
 """Unless a batch size is given. A graph model's step passes over the whole graph, so few and large steps are cheap."""
@@ -246,12 +246,5 @@ class RankingObjective:
         of_items = per_item.astype(np.float64)
         if config.traits.negatives == "own":
             of_items = of_items + n * self._sampler.n_negatives * self._sampler.probability  # a batch holds these too
-        weights = [_flattened(counts, exponent) for counts in (per_user.astype(np.float64), of_items)]
+        weights = [flattened(counts, exponent) for counts in (per_user.astype(np.float64), of_items)]
         return np.asarray(np.concatenate(weights) / n, dtype=np.float32)
-
-
-def _flattened(counts: Doubles, exponent: float) -> Doubles:
-    """Raise counts to a power, scaled so that their sum stays; zeros stay zero."""
-    raised: Doubles = np.power(counts, exponent, out=np.zeros_like(counts), where=counts > 0)
-    raised *= counts.sum() / raised.sum()
-    return raised

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from edgewise.types import Doubles
 
 
 def l2_penalty(x: Tensor, row_weights: Tensor) -> Tensor:
@@ -20,6 +23,13 @@ def l2_penalty(x: Tensor, row_weights: Tensor) -> Tensor:
 def l1_penalty(x: Tensor, row_weights: Tensor) -> Tensor:
     """Return the weighted sum of absolute values: sum_i w_i |x_i|_1, x float32 [n, d], row_weights float32 [n]."""
     return x.abs().sum(dim=1) @ row_weights
+
+
+def flattened(counts: Doubles, exponent: float) -> Doubles:
+    """Raise counts to a power, scaled so that their sum stays; zeros stay zero."""
+    raised: Doubles = np.power(counts, exponent, out=np.zeros_like(counts), where=counts > 0)
+    raised *= counts.sum() / raised.sum()
+    return raised
 
 
 class _L2Penalty(torch.autograd.Function):

@@ -21,7 +21,7 @@ class Watch:
 
     Attributes:
         name: of the metric, such as "ndcg@20".
-        measure: returns its value now; the higher the better.
+        measure: returns its value now; which way is better, `direction` in evaluate/metrics.py knows by the name.
         every: look after so many epochs.
     """
 

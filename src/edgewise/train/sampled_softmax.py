@@ -74,13 +74,23 @@ def plain_sampled_softmax_loss(
     shared = mine @ rows_of(table, negatives).T - torch.from_numpy(log_expected).to(
         table.device
     )  # [n_users, n_negatives]
+    scores = (rows_of(mine, owner) * rows_of(table, items)).sum(dim=1)
+    return softmax_of_scores(shared, scores, owner, left_out)
+
+
+def softmax_of_scores(shared: Tensor, scores: Tensor, owner: Index, left_out: Pairs = (_NONE, _NONE)) -> Tensor:
+    """Return the loss of scores, for models whose scores are no dot products.
+
+    Args:
+        shared: float32 [n_users, n_negatives], corrected. scores: float32 [n_interactions].
+        owner, left_out: as in `sampled_softmax_loss`.
+    """
     if left_out[0].size:
-        outside = torch.zeros(shared.shape, dtype=torch.bool, device=table.device)
+        outside = torch.zeros(shared.shape, dtype=torch.bool, device=shared.device)
         outside[torch.from_numpy(left_out[0]), torch.from_numpy(left_out[1])] = True
         shared = shared.masked_fill(outside, -torch.inf)
     log_total = torch.logsumexp(shared, dim=1)
-    scores = (rows_of(mine, owner) * rows_of(table, items)).sum(dim=1)
-    return softplus(log_total[torch.from_numpy(owner).to(table.device)] - scores).mean()
+    return softplus(log_total[torch.from_numpy(owner).to(shared.device)] - scores).mean()
 
 
 class _SampledSoftmax(torch.autograd.Function):

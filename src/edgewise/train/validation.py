@@ -25,6 +25,9 @@ _LOOKS = 20
 Vectors: TypeAlias = Callable[[], tuple[Floats, Floats]]
 """Returns the vectors of users [n_users, d] and items [n_items, d] now; scores are their dot products."""
 
+ScoreNow: TypeAlias = Callable[[], Callable[[Index], Floats]]
+"""Returns the model as it is now: a function from users int64 [b] to the scores of all items [b, n_items]."""
+
 
 def hold_out(interactions: csr_array, share: float, rng: np.random.Generator) -> tuple[csr_array, csr_array]:
     """Split the interactions of every user at random.
@@ -54,6 +57,13 @@ def watch_ndcg(
     Raises:
         ConfigError: if something should have been held out, and nobody had anything to spare.
     """
+    return watch_ranking(_products(vectors), seen, held_out, config, rng)
+
+
+def watch_ranking(
+    score_now: ScoreNow, seen: csr_array, held_out: csr_array, config: TrainConfig, rng: np.random.Generator
+) -> Watch | None:
+    """Do the same for a model whose scores are no products of vectors."""
     if not config.valid_share:
         return None
     if not held_out.nnz:
@@ -61,7 +71,7 @@ def watch_ndcg(
             f"valid_share = {config.valid_share:g} holds out nothing: none of the {held_out.shape[0]:,} users has enough "
             "interactions to lose one. Set valid_share = 0, or a larger share."
         )
-    measure = validation_ndcg(vectors, seen, held_out, _K, _WATCHED_USERS, rng)
+    measure = _ndcg_of(score_now, seen, held_out, _K, _WATCHED_USERS, rng)
     return Watch(f"ndcg@{_K}", measure, max(1, config.epochs // _LOOKS))
 
 
@@ -80,17 +90,31 @@ def validation_ndcg(
         seen, held_out: from `hold_out`.
         n_users: how many users to look at, drawn once; all if there are fewer.
     """
+    return _ndcg_of(_products(vectors), seen, held_out, k, n_users, rng)
+
+
+def _products(vectors: Vectors) -> ScoreNow:
+    def score_now() -> Callable[[Index], Floats]:
+        user_vectors, item_vectors = vectors()
+        return lambda rows: user_vectors[rows] @ item_vectors.T
+
+    return score_now
+
+
+def _ndcg_of(
+    score_now: ScoreNow, seen: csr_array, held_out: csr_array, k: int, n_users: int, rng: np.random.Generator
+) -> Callable[[], float]:
     users: Index = np.flatnonzero(np.diff(held_out.indptr))
     users = np.sort(rng.permutation(users)[:n_users])
     relevant, known = held_out[users], seen[users]
 
     def measure() -> float:
-        user_vectors, item_vectors = vectors()
-        size = block_size(item_vectors.shape[0])
+        score = score_now()
+        size = block_size(seen.shape[1])
         values = []
         for start in range(0, users.size, size):
             rows = users[start : start + size]
-            best, _ = top_k(user_vectors[rows] @ item_vectors.T, k, known[start : start + size])
+            best, _ = top_k(score(rows), k, known[start : start + size])
             hits = find_hits(best, Rows.of(relevant[start : start + size]))
             values.append(ndcg_at_k(hits, np.diff(relevant[start : start + size].indptr), k))
         return float(np.mean(np.concatenate(values)))

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
 from edgewise.report.charts import Scale, linear, logarithmic, mark, svg, text, tick_writer, x_axis, y_axis
@@ -27,7 +28,7 @@ def cost_section(findings: Findings) -> Section | None:
     models = [m for m in findings.ranked if math.isfinite(findings.main(m)) and math.isfinite(m.fit_s)]
     if len(models) < 2:
         return None
-    body = figure(responsive(lambda width: _scatter(findings, models, width)), say("cost.caption"))
+    body = figure(responsive(lambda width: _scatter(findings, models, width)), findings.say("cost.caption"))
     return Section("cost", say("cost.title"), say("cost.nav"), _lede(findings, models), body)
 
 
@@ -37,17 +38,22 @@ def _lede(findings: Findings, models: list[ModelResult]) -> Both | None:
         return None
     metric = metric_title(findings.metric)
     close = [
-        m
-        for m in models
-        if m is not winner and findings.main(m) >= CLOSE * findings.main(winner) and m.fit_s < winner.fit_s / 2
+        m for m in models if m is not winner and _share(findings, m, winner) >= CLOSE and m.fit_s < winner.fit_s / 2
     ]
     if not close:
-        return say("cost.lede_fast", share=figures.percent(CLOSE), metric=metric)
-    cheap = min(close, key=lambda model: (model.fit_s, -findings.main(model)))
-    return say(
-        "cost.lede", cheap=findings.title(cheap), share=figures.percent(findings.main(cheap) / findings.main(winner)), metric=metric,
+        return findings.say("cost.lede_fast", share=figures.percent(CLOSE), metric=metric)
+    cheap = min(close, key=lambda model: (model.fit_s, -direction(findings.metric) * findings.main(model)))
+    return findings.say(
+        "cost.lede", cheap=findings.title(cheap), share=figures.percent(_share(findings, cheap, winner)), metric=metric,
         part=_fraction(cheap.fit_s / winner.fit_s),
     )  # fmt: skip
+
+
+def _share(findings: Findings, model: ModelResult, winner: ModelResult) -> float:
+    """Return how much of the winner's accuracy a model has; of errors, how small the winner's is beside its own."""
+    if direction(findings.metric) > 0:
+        return findings.main(model) / findings.main(winner)
+    return findings.main(winner) / findings.main(model) if findings.main(model) > 0 else 1.0
 
 
 def _fraction(share: float) -> str:
@@ -60,7 +66,8 @@ def _scatter(findings: Findings, models: list[ModelResult], width: float) -> Mar
     height, left, right, top, bottom = (380, 44, 12, 34, 46) if narrow else (470, 60, 24, 36, 48)
     x = logarithmic([max(m.fit_s, 0.005) for m in models], left + 14, width - right - 14, pad=0.04)
     ends = [end for m in models for end in (findings.main(m), *m.intervals.get(findings.metric, ()))]
-    y = linear(ends, height - bottom, top, pad=0.07)
+    lowest, highest = (height - bottom, top)[:: direction(findings.metric)]
+    y = linear(ends, lowest, highest, pad=0.07)  # the better the higher, of errors too
     seconds = [s for s in ROUND_SECONDS if x.low <= s <= x.high]
     if len(seconds) < 2:
         seconds = x.ticks(4)
@@ -72,7 +79,7 @@ def _scatter(findings: Findings, models: list[ModelResult], width: float) -> Mar
         width, height,
         x_axis(x, seconds, figures.seconds, top, height - bottom),
         y_axis(y, levels, tick_writer(levels), left, width - right),
-        text(left - 36 if narrow else left - 52, 16, say("cost.y", metric=metric_title(findings.metric)), "axis"),
+        text(left - 36 if narrow else left - 52, 16, findings.say("cost.y", metric=metric_title(findings.metric)), "axis"),
         text(width - right, height - 6, say("cost.x"), "axis", "end"),
         tag("path", d="M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in frontier), class_="frontier"),
         join([_interval(y, px, findings, m) for px, m in zip(xs, models, strict=True)]),
@@ -129,7 +136,7 @@ def _labels(
     for px, model in zip(xs, models, strict=True):
         low, high = model.intervals.get(findings.metric, (math.nan, math.nan))
         if math.isfinite(low) and math.isfinite(high):
-            bars.append((px - 2, y(high), px + 2, y(low)))
+            bars.append((px - 2, min(y(low), y(high)), px + 2, max(y(low), y(high))))
     lines = [(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1) for (a, b), (c, d) in pairwise(frontier)]
     placed = place_labels(xs, ys, names, area, font=font, obstacles=bars, lines=lines)
     drawn: list[Markup] = []

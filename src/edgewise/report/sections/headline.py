@@ -27,27 +27,27 @@ def answer(findings: Findings) -> Both:
     """Say who wins, by how much over the best simple method and over popularity; or that nobody does."""
     data, winner = data_name(findings), findings.winner
     if winner is None:
-        return say("headline.none", data=data)
+        return findings.say("headline.none", data=data)
     rival = opponent(findings)
     if rival is None:
         value, metric = figures.metric(findings.main(winner)), metric_title(findings.metric)
-        return say("headline.only", winner=findings.title(winner), data=data, metric=metric, value=value)
-    tie = rival in findings.tied or findings.main(rival) >= findings.main(winner)
+        return findings.say("headline.only", winner=findings.title(winner), data=data, metric=metric, value=value)
+    tie = rival in findings.tied or findings.best(findings.metric) is not winner
     values = {
         "winner": findings.title(winner), "other": findings.title(rival), "data": data, "kind": _kind(findings),
         "lead": _lead(findings, winner, rival), "popularity": _over_popularity(findings, rival, tie=tie),
     }  # fmt: skip
     if winner.is_baseline and not rival.is_baseline:
-        return say("headline.simple_tie" if tie else "headline.simple", **values)
+        return findings.say("headline.simple_tie" if tie else "headline.simple", **values)
     if tie:
         level = findings.popularity in findings.tied and findings.popularity is not rival
-        return say("headline.tie_all" if level else "headline.tie", **values)
+        return findings.say("headline.tie_all" if level else "headline.tie", **values)
     if not rival.is_baseline or winner.is_baseline:
-        return say("headline.second", **values)
+        return findings.say("headline.second", **values)
     if findings.tied:
         names = list_names([findings.title(model) for model in [winner, *findings.tied]])
-        return say("headline.shared", names=names, **values)
-    return say("headline.win", **values)
+        return findings.say("headline.shared", names=names, **values)
+    return findings.say("headline.win", **values)
 
 
 def _lead(findings: Findings, winner: ModelResult, rival: ModelResult) -> str:
@@ -55,7 +55,7 @@ def _lead(findings: Findings, winner: ModelResult, rival: ModelResult) -> str:
     share = findings.lead(rival)
     if math.isfinite(share):
         return figures.percent(share)
-    return f"{figures.metric(findings.main(winner) - findings.main(rival))} {metric_title(findings.metric).en}"
+    return f"{figures.metric(abs(findings.main(winner) - findings.main(rival)))} {metric_title(findings.metric).en}"
 
 
 def opponent(findings: Findings) -> ModelResult | None:
@@ -76,10 +76,10 @@ def evidence(findings: Findings) -> list[Both]:
     if winner is not None and rival is not None:
         pair = findings.pair(winner.name, rival.name)
         if pair is None:
-            said.append(say("evidence.untested"))
+            said.append(findings.say("evidence.untested"))
         else:
             said.append(
-                say(
+                findings.say(
                     "evidence.significant" if pair.significant else "evidence.luck",
                     winner=findings.title(winner), other=findings.title(rival), metric=metric_title(pair.metric), n=test_users(findings),
                     difference=figures.metric(pair.difference), low=figures.metric(pair.low), high=figures.metric(pair.high),
@@ -89,11 +89,11 @@ def evidence(findings: Findings) -> list[Both]:
             )  # fmt: skip
         others = [findings.title(model) for model in findings.tied if model is not rival]
         if others:
-            said.append(say("evidence.tied", names=list_names(others), winner=findings.title(winner)))
+            said.append(findings.say("evidence.tied", names=list_names(others), winner=findings.title(winner)))
         if winner.is_baseline and not rival.is_baseline:
-            said.append(say("evidence.simple", winner=findings.title(winner), kind=_kind(findings)))
+            said.append(findings.say("evidence.simple", winner=findings.title(winner), kind=_kind(findings)))
     if findings.failed:
-        said.append(say("evidence.failed", n=len(findings.failed), all=len(findings.comparison.models)))
+        said.append(findings.say("evidence.failed", n=len(findings.failed), all=len(findings.comparison.models)))
     return said
 
 

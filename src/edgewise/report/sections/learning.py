@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
 from edgewise.report.charts import Scale, line, linear, mark, svg, text, tick_writer, x_axis, y_axis
@@ -57,7 +58,7 @@ def _lede(findings: Findings, models: list[ModelResult], watched: dict[str, str 
     unfinished = [
         findings.title(m)
         for m, values in with_metric
-        if np.nanargmax(values) == np.flatnonzero(np.isfinite(values))[-1]
+        if np.nanargmax(direction(watched[m.name] or "") * values) == np.flatnonzero(np.isfinite(values))[-1]
     ]
     return say("curves.lede_unfinished", names=list_names(unfinished)) if unfinished else say("curves.lede_done")
 
@@ -75,7 +76,7 @@ def _curve(model: ModelResult, watched: str | None, levels: list[float]) -> Mark
                 x, y, epochs, _column(model, watched), say("curves.validation", metric=metric_title(watched)), "metric"
             )
         )
-        panels.append(_best(x, y, epochs, _column(model, watched)))
+        panels.append(_best(x, y, epochs, _column(model, watched), direction(watched)))
         top += 160
     losses = _column(model, "loss")
     if np.isfinite(losses).any():
@@ -106,11 +107,11 @@ def _panel(x: Scale, y: Scale, epochs: Doubles, values: Doubles, title: Both, cl
     )
 
 
-def _best(x: Scale, y: Scale, epochs: Doubles, values: Doubles) -> Markup:
+def _best(x: Scale, y: Scale, epochs: Doubles, values: Doubles, way: int) -> Markup:
     """Mark the best epoch, with its figure above the drawing, opposite the title, where no line can pass."""
     if not np.isfinite(values).any():
         return Markup("")
-    best = int(np.nanargmax(values))
+    best = int(np.nanargmax(way * values))
     px, py = x(epochs[best]), y(values[best])
     words = say("curves.best", value=figures.metric(values[best]), epoch=f"{epochs[best]:g}")
     return join(mark(px, py, "winner", 4.5), text(WIDTH - RIGHT, y.stop - 10, words, "note", "end"))

@@ -15,7 +15,7 @@ from edgewise.report.texts import known, metric_base, metric_title, say
 def method_section(findings: Findings) -> Section:
     """Describe the measurement so that it can be judged and repeated."""
     n_items = figures.count(float(findings.comparison.data.get("n_items") or 0))
-    words = [say("method.ranking", n_items=n_items, n_users=test_users(findings))]
+    words = [findings.say("method.ranking", n_items=n_items, n_users=test_users(findings))]
     left_out = _left_out(findings)
     if left_out > 0:
         words.append(say("method.left_out", n=figures.count(left_out)))

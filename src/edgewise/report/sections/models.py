@@ -11,7 +11,7 @@ from edgewise.report.layout import Section, details, scrolling
 from edgewise.report.sections.headline import test_users
 from edgewise.report.texts import list_names, metric_base, metric_title, say
 
-SHOWN = ("ndcg", "recall", "mrr", "hit", "precision", "map", "auc", "accuracy")
+SHOWN = ("ndcg", "recall", "mrr", "hit", "precision", "map", "auc", "accuracy", "mae", "brier", "ece")
 """Metrics for the table, in order of preference; the rest fold away."""
 
 
@@ -21,7 +21,7 @@ def models_section(findings: Findings) -> Section:
     lede = say("models.lede_none")
     if findings.winner is not None:
         names = list_names([findings.title(model) for model in [findings.winner, *findings.tied]])
-        lede = say("models.lede", names=names, n=test_users(findings))
+        lede = findings.say("models.lede", names=names, n=test_users(findings))
     scales = {metric: _scale(findings, metric) for metric in metrics}
     head = tag(
         "tr",
@@ -108,7 +108,7 @@ def key_mark(role: str) -> Markup:
 def _metric_cell(findings: Findings, model: ModelResult, metric: str, scale: Scale) -> Markup:
     """Return a figure with its interval drawn beside it: a dot across a bar, and a rule where the best stands."""
     value, (low, high) = findings.value(model, metric), model.intervals.get(metric, (math.nan, math.nan))
-    best = findings.winner if metric == findings.metric else _best(findings, metric)
+    best = findings.winner if metric == findings.metric else findings.best(metric)
     words = say(
         "models.cell", model=findings.title(model), metric=metric_title(metric), value=figures.metric(value),
         low=figures.metric(low), high=figures.metric(high),
@@ -131,11 +131,6 @@ def _metric_cell(findings: Findings, model: ModelResult, metric: str, scale: Sca
         data_value=_sort_key(value),
         data_tip=words,
     )
-
-
-def _best(findings: Findings, metric: str) -> ModelResult | None:
-    there = [model for model in findings.ranked if math.isfinite(findings.value(model, metric))]
-    return max(there, key=lambda model: findings.value(model, metric), default=None)
 
 
 def _number_cell(value: float, words: str) -> Markup:

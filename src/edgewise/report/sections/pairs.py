@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
 from edgewise.report.findings import Findings
@@ -46,7 +47,7 @@ def pairs_section(findings: Findings) -> Section | None:
     )
     body = join(
         scrolling(table, say("pairs.table")),
-        tag("p", say("pairs.caption", metric=metric, pairs=len(tests)), class_="caption"),
+        tag("p", findings.say("pairs.caption", metric=metric, pairs=len(tests)), class_="caption"),
     )
     return Section("pairs", say("pairs.title"), say("pairs.nav"), say("pairs.lede", pairs=len(tests), n=n), body)
 
@@ -57,8 +58,11 @@ def _pair_cell(findings: Findings, row: ModelResult, column: ModelResult, larges
         return tag("td", class_="self")
     ahead = pair.better == row.name
     sign, low, high = (1, pair.low, pair.high) if ahead else (-1, -pair.high, -pair.low)
+    way = direction(pair.metric)
+    if way < 0:
+        low, high = -high, -low
     tip = say(
-        "pairs.tip", better=row.title, worse=column.title, difference=figures.signed(sign * pair.difference),
+        "pairs.tip", better=row.title, worse=column.title, difference=figures.signed(way * sign * pair.difference),
         metric=metric_title(pair.metric), low=figures.signed(low), high=figures.signed(high), p=figures.p_value(pair.p_corrected),
     )  # fmt: skip
     symbol = "≈" if not pair.significant else "▲" if ahead else "▼"

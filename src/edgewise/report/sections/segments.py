@@ -4,6 +4,7 @@ import math
 import re
 from itertools import groupby
 
+from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import ModelResult
 from edgewise.report import figures
 from edgewise.report.findings import Findings
@@ -18,6 +19,7 @@ DETAILS = {
     r"the (\d+) others": "segment.detail.tail",
     r"nobody met them in training": "segment.detail.cold",
     r"answered by what is popular": "segment.detail.new",
+    r"answered without them": "segment.detail.without",
     r"no interactions in training": "segment.detail.none",
 }
 """How groups describe themselves, and our texts for it."""
@@ -40,7 +42,7 @@ def _segment_names(findings: Findings) -> list[str]:
         dict.fromkeys(name for m in findings.ranked if m.evaluation is not None for name in m.evaluation.segments)
     )
     kinds = list(dict.fromkeys(_kind(name) for name in names))
-    kinds.sort(key=lambda kind: {"users": 0, "items": 1}.get(kind, 2))
+    kinds.sort(key=lambda kind: {"users": 0, "items": 1, "ratings": 2}.get(kind, 3))
     return [name for kind in kinds for name in names if _kind(name) == kind]
 
 
@@ -103,7 +105,7 @@ def _size(findings: Findings, segment: str) -> float:
 
 def _best(findings: Findings, segment: str, metric: str) -> ModelResult | None:
     there = [m for m in findings.ranked if math.isfinite(_value(m, segment, metric))]
-    best = max(there, key=lambda m: _value(m, segment, metric), default=None)
+    best = max(there, key=lambda m: direction(metric) * _value(m, segment, metric), default=None)
     return best if best is not None and _value(best, segment, metric) > 0 else None
 
 
@@ -113,14 +115,16 @@ def _head(findings: Findings, names: list[str], metrics: dict[str, str]) -> Mark
     for kind, group in groupby(names, key=_kind):
         members = list(group)
         own = {metrics[name] for name in members}
-        words: Child = say(f"segments.{kind}") if kind in ("users", "items") else kind or say("segments.other")
+        words: Child = (
+            say(f"segments.{kind}") if kind in ("users", "items", "ratings") else kind or say("segments.other")
+        )
         metric = [" · ", metric_title(own.pop())] if len(own) == 1 else None
         titles.append(tag("th", words, tag("small", metric), colspan=len(members), scope="colgroup", class_="group"))
     mixed = {kind: len({metrics[name] for name in names if _kind(name) == kind}) > 1 for kind in map(_kind, names)}
     columns = []
     for name in names:
         size = _size(findings, name)
-        n = say("segments.n", n=figures.short_count(size)) if math.isfinite(size) else None
+        n = findings.say("segments.n", n=figures.short_count(size)) if math.isfinite(size) else None
         metric = [metric_title(metrics[name]), " "] if mixed[_kind(name)] else None
         what = tag("span", _words(findings, name), class_="what")
         detail = tag("small", _detail(name), class_="detail")
@@ -148,7 +152,8 @@ def _rows(findings: Findings, names: list[str], metrics: dict[str, str]) -> list
                 name,
                 metrics[name],
                 ends[name],
-                best=ends[name][0] < _value(model, name, metrics[name]) == ends[name][1],
+                best=ends[name][0] < ends[name][1]
+                and _value(model, name, metrics[name]) == ends[name][direction(metrics[name]) > 0],
                 first=_first(names, name),
             )
             for name in names
@@ -180,8 +185,8 @@ def _lede(findings: Findings, names: list[str], metrics: dict[str, str]) -> Both
     gaps = []
     for name in names:
         best, own = _best(findings, name, metrics[name]), _value(winner, name, metrics[name])
-        if best is not None and _value(best, name, metrics[name]) > own:
-            gaps.append((_value(best, name, metrics[name]) - own, name, best, own))
+        if best is not None and (gap := direction(metrics[name]) * (_value(best, name, metrics[name]) - own)) > 0:
+            gaps.append((gap, name, best, own))
     if gaps:
         _, name, best, own = max(gaps, key=lambda gap: gap[0])
         value = figures.metric(_value(best, name, metrics[name]), 3)
@@ -198,5 +203,5 @@ def _lede(findings: Findings, names: list[str], metrics: dict[str, str]) -> Both
     ]
     if not comparable or len(findings.ranked) < 2:
         return say("segments.lede_none")
-    weakest = min(comparable, key=lambda name: _value(winner, name, findings.metric))
-    return say("segments.lede_all", winner=findings.title(winner), segment=_phrase(findings, weakest))
+    weakest = min(comparable, key=lambda name: direction(findings.metric) * _value(winner, name, findings.metric))
+    return findings.say("segments.lede_all", winner=findings.title(winner), segment=_phrase(findings, weakest))

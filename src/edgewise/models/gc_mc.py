@@ -1,0 +1,256 @@
+"""GC-MC: a graph autoencoder whose edges are ratings."""
+
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from scipy.sparse import csr_array
+from torch import Tensor
+from torch.nn.functional import cross_entropy, dropout, leaky_relu
+
+from edgewise.config import Settings
+from edgewise.data import Dataset
+from edgewise.data.ratings import MOST_LEVELS, Biases, RatingScale, fit_biases, pairs_of, rating_scale
+from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.errors import DataError
+from edgewise.evaluate.calibration import answers
+from edgewise.graph.bipartite import bipartite
+from edgewise.graph.normalise import symmetric_normalise
+from edgewise.graph.propagation import Propagation
+from edgewise.recommender import Recommender
+from edgewise.rng import make_rng
+from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
+from edgewise.train.devices import device_of
+from edgewise.train.loop import train
+from edgewise.train.penalties import l2_penalty
+from edgewise.train.plan import Plan
+from edgewise.train.rating_objective import (
+    RatingBatch,
+    RatingObjective,
+    RatingTrainConfig,
+    calibrate,
+    keep_back,
+    watch_error,
+)
+from edgewise.types import Doubles, Floats, Index
+
+
+class GCMCConfig(RatingTrainConfig):
+    """Settings of `gc-mc`; defaults by RMSE on a validation part of MovieLens 100k (benchmarks/ratings.py --settings)."""
+
+    embedding_dim: PositiveInt = 64  # of what a node sends and gathers
+    output_dim: PositiveInt = 32  # of what the decoder reads
+    n_bases: PositiveInt = 2  # matrices that those of all levels are made of
+    node_dropout: float = Field(default=0.7, ge=0, lt=1)  # of nodes with all they send, in each step
+    output_dropout: float = Field(default=0.0, ge=0, lt=1)  # of the numbers that arrive
+    init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
+    epochs: PositiveInt = 40
+    l2: NonNegativeFloat | None = 0.02
+
+    @model_validator(mode="after")
+    def _no_sparse_gradients(self) -> Self:
+        if self.is_sparse:
+            raise ValueError(
+                f"optimiser = {self.optimiser!r}: every row of gc-mc has a gradient in every step; use 'adam'"
+            )
+        return self
+
+
+class GCMCNet(torch.nn.Module):
+    """Encoder: what arrives along the edges of each rating level, summed; decoder: a bilinear form for each level.
+
+    Args:
+        ratings: [n_users, n_items], entries the places of their levels.
+        n_levels: how many there are.
+        rng: for the start.
+        config: the settings.
+    """
+
+    def __init__(self, ratings: csr_array, n_levels: int, rng: np.random.Generator, config: GCMCConfig) -> None:
+        super().__init__()
+        n_users, n_items = ratings.shape
+        n, d, out = n_users + n_items, config.embedding_dim, config.output_dim
+        self.n_users, self.shape, self.config = n_users, (n_levels, n, d), config
+        self.levels = _graphs_of_levels(ratings, n_levels)
+
+        def normal(*shape: int, scale: float) -> Tensor:
+            return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32) * np.float32(scale))
+
+        # Ordinal: the row of level r is added to those of all levels from r on, so that neighbouring levels are alike.
+        self.table = torch.nn.Embedding(n_levels * n, d, _weight=normal(n_levels * n, d, scale=config.init_scale))
+        self.of_users = torch.nn.Parameter(normal(d, out, scale=d**-0.5))
+        self.of_items = torch.nn.Parameter(normal(d, out, scale=d**-0.5))
+        self.bases = torch.nn.Parameter(normal(config.n_bases, out, out, scale=0.1) + 0.1 * torch.eye(out))
+        line = torch.linspace(-1, 1, n_levels)
+        powers = torch.stack([line ** (1 + min(basis, 1)) for basis in range(config.n_bases)], dim=1)
+        self.mixture = torch.nn.Parameter(powers + normal(n_levels, config.n_bases, scale=0.05))
+        share = np.bincount(ratings.data.astype(np.int64), minlength=n_levels) + 1.0
+        self.offset = torch.nn.Parameter(torch.from_numpy(np.log(share / share.sum()).astype(np.float32)))
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Return the vectors of users [n_users, out] and items [n_items, out]."""
+        x = self.table.weight.view(self.shape).cumsum(dim=0)  # [n_levels, n, d]
+        if self.training and self.config.node_dropout:
+            kept = torch.rand(1, self.shape[1], 1).to(x.device) >= self.config.node_dropout
+            x = x * (kept / (1 - self.config.node_dropout))
+        gathered = sum((graph(level) for graph, level in zip(self.levels, x, strict=True)), x.new_zeros(()))
+        h = dropout(leaky_relu(gathered, 0.1), self.config.output_dropout, self.training)  # [n, d]
+        return h[: self.n_users] @ self.of_users, h[self.n_users :] @ self.of_items
+
+    def logits(self, users: Tensor, items: Tensor) -> Tensor:
+        """Return what the softmax over levels is taken of, for vectors [b, out] of users and of items: float32 [b, n_levels]."""
+        products = torch.einsum("bi,kij,bj->bk", users, self.bases, items)
+        logits: Tensor = products @ self.mixture.T + self.offset
+        return logits
+
+
+class GCMC(Recommender):
+    """Predict the expectation over levels of softmax_r (z_u^T Q_r z_i), Q_r = sum_s a_rs P_s.
+
+    z_u = W leaky_relu(sum over levels r and items i that u gave r of T_r[i] / sqrt(|N(u)| |N(i)|)), T_r[i] = sum over s <= r of
+    a table's rows; the same for items, with another W. Trained on cross-entropy, with nodes silenced at random.
+
+    Differs from the paper: levels are added up and not stacked, the activation is leaky, a constant for each level stands in the
+    softmax, biases are those of the levels' tables, and there are no side features. A pair with an unknown user or item gets
+    mean and biases, as from `biases`.
+    """
+
+    name: ClassVar[str] = "gc-mc"
+    title: ClassVar[str] = "GC-MC graph autoencoder"
+    paper: ClassVar[str] = (
+        "van den Berg, Kipf and Welling, “Graph Convolutional Matrix Completion”, KDD Deep Learning Day 2018 (arXiv:1706.02263)"
+    )
+    needs: ClassVar[str] = "ratings"
+    Config: ClassVar[type[Settings]] = GCMCConfig
+    STATE: ClassVar[tuple[str, ...]] = (
+        "levels", "calibration", "users", "items", "bases", "mixture", "offset", "mean", "user_bias", "item_bias",
+    )  # fmt: skip
+    SEARCH: ClassVar[SearchSpace] = {
+        "embedding_dim": IntLogUniform(32, 128),
+        "node_dropout": Uniform(0.3, 0.8),
+        "l2": LogUniform(3e-3, 0.1),
+        "epochs": IntLogUniform(20, 80),
+    }
+
+    levels: Doubles  # the distinct ratings
+    calibration: Doubles  # [2]
+    users: Floats  # [n_users, out]
+    items: Floats  # [n_items, out]
+    bases: Floats  # [n_bases, out, out]
+    mixture: Floats  # [n_levels, n_bases]
+    offset: Floats  # [n_levels]
+    mean: Doubles  # [1], with the biases for pairs that are not known
+    user_bias: Floats  # [n_users + 1]
+    item_bias: Floats  # [n_items + 1]
+
+    def fit_arrays(self, dataset: Dataset) -> None:
+        """Train the autoencoder, then keep its vectors and its decoder."""
+        config: GCMCConfig = self.config
+        ratings = dataset.ratings
+        scale = rating_scale(ratings, who=self.name)
+        if scale.levels.size > MOST_LEVELS:
+            raise DataError(
+                f"the ratings take {scale.levels.size:,} distinct values, and gc-mc has messages of their own for each; at most "
+                f"{MOST_LEVELS} are levels. Round the values, or use mf or neumf."
+            )
+        device = device_of(config.device)
+        parts = keep_back(ratings, scale, config, config.calibration_share, self.seed)
+        objective = RatingObjective(parts.train, scale, config, self.seed, device)
+        places = parts.train.copy()
+        places.data = scale.level_of(places.data).astype(np.float32)
+        net = GCMCNet(places, scale.levels.size, make_rng(self.seed, "start"), config).to(device)
+        row_weights = objective.row_weights.repeat(scale.levels.size)
+
+        def loss(batch: RatingBatch) -> Tensor:
+            users, items = net()
+            value = cross_entropy(net.logits(users[batch.users], items[batch.items]), batch.levels)
+            return value + (config.l2 or 0.0) * l2_penalty(net.table.weight, row_weights)
+
+        def predict(user_index: Index, item_index: Index) -> Floats:
+            self._take(net)
+            return self._scores(user_index, item_index)
+
+        self.levels = scale.levels
+        plan = Plan(
+            net=net,
+            loss=loss,
+            batches=objective.batches,
+            steps_per_epoch=objective.steps_per_epoch,
+            seed=self.seed,
+            watch=watch_error(predict, parts, scale, config),
+            working_bytes=objective.working_bytes(config.output_dim) + 6 * 4 * int(np.prod(net.shape)),
+        )
+        train(plan, config, curve=self.record.curve, keeping=self.keeping)
+        self._take(net)
+        self.calibration = calibrate(self._scores, parts, scale)
+        biases = fit_biases(*pairs_of(ratings), scale.targets(ratings.data), (dataset.n_users, dataset.n_items))
+        self.mean, self.user_bias, self.item_bias = np.array([biases.mean]), biases.users, biases.items
+
+    def score_block(self, user_index: Index) -> Floats:
+        """Return the expected rating of every item, or the log odds of a yes."""
+        products = [score_embeddings(self.users @ basis, self.items, user_index) for basis in self.bases]
+        return self._of_products(products)
+
+    def predict_pairs(self, user_index: Index, item_index: Index) -> Floats:
+        """Return the expectation over levels; biases where a user or an item is not known."""
+        scale = RatingScale(self.levels)
+        found = Biases(float(self.mean[0]), self.user_bias, self.item_bias).within(scale, user_index, item_index)
+        known = self.met_pairs(user_index, item_index)
+        found[known] = answers(self._scores(user_index[known], item_index[known]), scale, self.calibration)
+        return found
+
+    def similarity_block(self, item_index: Index) -> Floats:
+        """Tell the cosine of item vectors."""
+        return cosine_block(self.items, item_index)
+
+    def item_vectors(self) -> Floats:
+        """Return what the decoder reads of each item."""
+        return self.items
+
+    def _take(self, net: GCMCNet) -> None:
+        net.eval()
+        with torch.no_grad():
+            vectors = [part.cpu().numpy() for part in net()]
+            decoder = [part.detach().cpu().numpy().copy() for part in (net.bases, net.mixture, net.offset)]
+        self.users, self.items = vectors
+        self.bases, self.mixture, self.offset = decoder
+
+    def _scores(self, user_index: Index, item_index: Index) -> Floats:
+        users, items = self.users[user_index], self.items[item_index]
+        return self._of_products([np.einsum("nd,nd->n", users @ basis, items) for basis in self.bases])
+
+    def _of_products(self, products: list[Floats]) -> Floats:
+        """Turn z_u^T P_s z_i, one array a basis, into expected ratings or log odds; level by level, for the memory's sake."""
+
+        def logit(level: int) -> Floats:
+            total = np.full_like(products[0], self.offset[level])
+            for weight, product in zip(self.mixture[level], products, strict=True):
+                total += weight * product
+            return total
+
+        if self.levels.size == 2:
+            return logit(1) - logit(0)
+        highest = logit(0)
+        for level in range(1, self.levels.size):
+            np.maximum(highest, logit(level), out=highest)
+        above, below = np.zeros_like(highest), np.zeros_like(highest)
+        for level, value in enumerate(self.levels):
+            chance = np.exp(logit(level) - highest)
+            above += np.float32(value) * chance
+            below += chance
+        return above / below
+
+
+def _graphs_of_levels(ratings: csr_array, n_levels: int) -> list[Propagation]:
+    """Return the graph of each level, its edges weighted by 1 / sqrt(|N(u)| |N(i)|) over all levels."""
+    typed = bipartite(csr_array((ratings.data + 1, ratings.indices, ratings.indptr), shape=ratings.shape))
+    whole = symmetric_normalise(csr_array((np.ones_like(typed.data), typed.indices, typed.indptr), shape=typed.shape))
+    row = np.repeat(np.arange(whole.shape[0]), np.diff(whole.indptr))
+    found = []
+    for level in range(n_levels):
+        kept = typed.data == level + 1
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=whole.shape[0]))])
+        graph = csr_array((whole.data[kept], whole.indices[kept], indptr), shape=whole.shape)
+        found.append(Propagation(graph, [0.0, 1.0]))
+    return found

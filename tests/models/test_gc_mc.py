@@ -1,0 +1,97 @@
+"""gc-mc: a training step written out, expectations over levels, what it refuses."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from edgewise.data import Dataset
+from edgewise.errors import ConfigError, DataError
+from edgewise.models.gc_mc import GCMC, GCMCNet
+from edgewise.rng import make_rng
+from tests.models.rating_data import N_ITEMS, N_USERS, ONE_STEP, random_ratings, sloped_yes_no
+
+N = N_USERS + N_ITEMS
+
+
+def test_a_training_step_is_the_formula() -> None:
+    data = random_ratings()
+    settings: dict[str, Any] = ONE_STEP | {
+        "embedding_dim": 4,
+        "output_dim": 3,
+        "node_dropout": 0.0,
+        "init_scale": 0.8,
+        "l2": 0.3,
+    }
+    model = GCMC(**settings, seed=5).fit(data)
+
+    rated = data.ratings.toarray().astype(np.float64)
+    users, items = rated.nonzero()
+    level = (rated[users, items] - 1).astype(np.int64)
+    places = data.ratings.copy()
+    places.data = places.data - 1
+    net = GCMCNet(places, 5, make_rng(5, "start"), model.config)
+    start = {name: value.detach().double().requires_grad_() for name, value in net.named_parameters()}
+    degree = np.concatenate([(rated > 0).sum(axis=1), (rated > 0).sum(axis=0)])
+    graphs = []
+    for number in range(5):
+        one = rated == number + 1
+        graph = np.zeros((N, N))
+        graph[:N_USERS, N_USERS:], graph[N_USERS:, :N_USERS] = one, one.T
+        graphs.append(torch.from_numpy(graph / np.sqrt(np.outer(degree, degree))))
+
+    def logits(at: dict[str, torch.Tensor]) -> torch.Tensor:
+        tables = at["table.weight"].view(5, N, 4)
+        gathered = sum(graphs[r] @ tables[: r + 1].sum(dim=0) for r in range(5))
+        h = torch.where(gathered > 0, gathered, 0.1 * gathered)  # type: ignore[arg-type]
+        z_users, z_items = h[:N_USERS] @ at["of_users"], h[N_USERS:] @ at["of_items"]
+        forms = torch.einsum("rs,sij->rij", at["mixture"], at["bases"])  # Q_r = sum_s a_rs P_s
+        return torch.einsum("ui,rij,vj->uvr", z_users, forms, z_items) + at["offset"]
+
+    chances = logits(start)[users, items].log_softmax(dim=1)
+    loss = -chances[np.arange(users.size), level].mean()
+    roots = torch.from_numpy(np.sqrt(degree))
+    weights = torch.cat([roots[:N_USERS] / roots[:N_USERS].sum(), roots[N_USERS:] / roots[N_USERS:].sum()])
+    loss = loss + 0.3 / 2 * (start["table.weight"].view(5, N, 4).square().sum(dim=(0, 2)) * weights).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        after = {name: value - 0.5 * value.grad for name, value in start.items() if value.grad is not None}
+        expected = logits(after).softmax(dim=2) @ torch.arange(1.0, 6.0, dtype=torch.float64)
+    assert set(after) == set(start)
+    np.testing.assert_allclose(model.score_block(np.arange(N_USERS)), expected.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.predict(users, items), expected.numpy()[users, items], rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_side_gets_mean_and_biases() -> None:
+    model = GCMC(embedding_dim=4, output_dim=3, epochs=2).fit(random_ratings())
+    of_user, of_item, neither = model.predict([0, -1, -1], [99, 3, 99])
+    assert of_user == pytest.approx(float(model.mean[0]) + model.user_bias[0], abs=1e-5)
+    assert of_item == pytest.approx(float(model.mean[0]) + model.item_bias[3], abs=1e-5)
+    assert neither == pytest.approx(float(model.mean[0]), abs=1e-5)
+
+
+def test_of_yes_and_no_the_score_is_the_log_odds_between_the_two_levels() -> None:
+    data = sloped_yes_no()
+    model = GCMC(embedding_dim=8, output_dim=4, epochs=10, calibration_share=0.0).fit(data)
+    test = data.to_frame()
+    said = model.predict(test["user_id"], test["item_id"])
+    yes = test["value"].to_numpy() == 1.0
+    assert said[yes].mean() > said[~yes].mean() + 0.1
+    users = data.users.index_of(test["user_id"][:5])
+    scores = model.score_block(users)[np.arange(5), data.items.index_of(test["item_id"][:5])]
+    np.testing.assert_allclose(said[:5], 1 / (1 + np.exp(-scores)), rtol=1e-4)
+
+
+def test_amounts_are_no_levels() -> None:
+    rows = {"user_id": np.arange(60) % 6, "item_id": np.arange(60) // 6, "value": np.arange(60) + 0.5}
+    with pytest.raises(
+        DataError, match=r"60 distinct values, and gc-mc has messages of their own for each; at most 50"
+    ):
+        GCMC().fit(Dataset.from_events(pl.DataFrame(rows)))
+
+
+def test_sparse_optimisers_are_refused() -> None:
+    with pytest.raises(ConfigError, match="every row of gc-mc has a gradient in every step"):
+        GCMC(optimiser="sparse-adam")
