@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from edgewise.rng import make_rng
-from edgewise.train.config import TrainConfig
+from edgewise.train.loop_config import LoopConfig
 from edgewise.train.optimisers import embeddings_and_weights
 
 B = TypeVar("B")
@@ -57,7 +57,7 @@ class Plan(Generic[B]):
         """All that is trained."""
         return list(self.net.parameters())
 
-    def loss_of_step(self, config: TrainConfig, batch: B, epoch: int, step: int) -> Tensor:
+    def loss_of_step(self, config: LoopConfig, batch: B, epoch: int, step: int) -> Tensor:
         """Return the loss of a batch with the penalties on weights that are no embeddings.
 
         What is random in it follows from seed, epoch and step, so that a step can be done again with the same result.
