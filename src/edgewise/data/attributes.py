@@ -77,8 +77,8 @@ def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -
         if standard in names or (standard != name and standard in loaded.columns):
             standard = name if name not in names else f"{name} (2)"
         names[standard] = name
-        typed = loaded[name] if standard in _CODES else typed(loaded[name])
-        columns.append(typed.alias(standard))
+        values = loaded[name] if standard in _CODES else typed(loaded[name])
+        columns.append(values.alias(standard))
     if genres := _genres(loaded):
         columns.append(genres[0])
         names["genres"] = "genres"

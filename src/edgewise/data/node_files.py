@@ -27,6 +27,7 @@ _NODE = ("node_id", "node", "id")
 _WEIGHT = ("weight", "w")
 _LABEL = ("label", "class", "target", "y", "value")
 _PART = ("split", "part", "set", "fold")
+_MISSING = ["", "nan", "na", "n/a", "null", "none"]
 _PARTS = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "test": "test"}  # fmt: skip
 
 
@@ -215,6 +216,10 @@ def _encoded(table: pl.DataFrame, key: str, what: str, notes: list[str]) -> csr_
 
 
 def _without_nan(column: pl.Series) -> pl.Series:
+    """Make null of whatever stands for a missing value."""
+    if column.dtype == pl.String:
+        words = column.str.strip_chars().str.to_lowercase()
+        return column.zip_with(~words.is_in(_MISSING).fill_null(value=False), pl.Series([None], dtype=pl.String))
     return column.fill_nan(None) if column.dtype.is_float() else column
 
 

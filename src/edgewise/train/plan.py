@@ -64,7 +64,11 @@ class Plan(Generic[B]):
         """
         device = self.parameters[0].device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(make_rng(self.seed, "step", epoch, step).integers(2**62)))
+            number = int(make_rng(self.seed, "step", epoch, step).integers(2**62))
+            if device.type == "cuda":
+                torch.manual_seed(number)
+            else:  # the other notes a stack trace for every call, in case that a GPU turns up later: 1 ms, never freed
+                torch.default_generator.manual_seed(number)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
                 value = self.loss(batch)
         if config.weights_l1 or config.weights_l2:
