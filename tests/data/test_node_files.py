@@ -73,7 +73,7 @@ def test_nodes_that_only_an_edge_names_get_what_missing_features_get(tmp_path: P
     assert data.n_nodes == 5
     assert data.labels[-1] == -1
     assert _told(data, "1 node without features")
-    assert data.x[4].toarray().tolist() == pytest.approx([[data.x[[1, 2]].toarray().mean()]])
+    assert float(data.x[4].sum()) == pytest.approx(data.x.toarray()[[1, 2]].mean(), abs=1e-6)
 
 
 def test_missing_features_are_imputed_by_the_median_and_told(tmp_path: Path) -> None:

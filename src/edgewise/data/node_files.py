@@ -92,7 +92,9 @@ def read_node_files(
         absent = np.setdiff1d(values[np.concatenate([valid, test])], values[train]).astype(np.int64)
         if absent.size:
             names = ", ".join(classes[place] for place in absent[:5])
-            notes.append(f"{count(absent.size, 'class', 'classes')} without a training node, never predicted: {names}")
+            notes.append(
+                f"{absent.size} class{'es' if absent.size > 1 else ''} without a training node, never predicted: {names}"
+            )
     return NodeData(
         name=edges.stem, node_ids=node_ids, graph=graph, x=x, labels=values, classes=classes,
         train=train, valid=valid, test=test, edge_features=edge_features, notes=tuple(notes),
@@ -165,7 +167,7 @@ def _graph(
             np.concatenate([sender, receiver]),
             np.tile(edge, 2),
         )
-    order = np.lexsort((np.arange(edge.size), sender, receiver))
+    order = np.lexsort((edge, sender, receiver))
     receiver, sender, edge = receiver[order], sender[order], edge[order]
     is_new = np.ones(edge.size, dtype=np.bool_)
     is_new[1:] = (receiver[1:] != receiver[:-1]) | (sender[1:] != sender[:-1])
