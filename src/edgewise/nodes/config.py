@@ -13,13 +13,15 @@ from edgewise.train.schedules import ScheduleConfig
 
 
 class NodesConfig(LoopConfig, EncoderConfig):
-    """Settings of `edgewise nodes`: the encoder's, the loop's, and one of the loss."""
+    """Settings of `edgewise nodes`: the encoder's, the loop's, and those of the loss."""
 
     epochs: int = Field(default=300, ge=1)
     schedule: ScheduleConfig = ScheduleConfig(name="constant")
     weights_l2: float = Field(default=5e-4, ge=0)
     patience: int | None = Field(default=60, ge=1)  # stop after so many epochs without a better validation
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of classes
+    consistency: float = Field(default=0.0, ge=0)  # weight of what two draws of dropout should agree on, over all nodes
+    sharpening: float = Field(default=0.5, gt=0, le=1)  # power of 1 / this makes what they should agree on surer
 
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
