@@ -71,7 +71,7 @@ def epoch(net: torch.nn.Module, run: Callable[[], Tensor], train: Tensor, labels
         loss = cross_entropy(run()[train], labels[train])
         loss.backward()
         optimiser.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 
