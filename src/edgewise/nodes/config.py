@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from edgewise.config import make
 from edgewise.errors import UnknownNameError
@@ -16,11 +16,12 @@ class NodesConfig(LoopConfig, EncoderConfig):
     """Settings of `edgewise nodes`: the encoder's, the loop's, and those of the loss."""
 
     epochs: int = Field(default=300, ge=1)
+    learning_rate: PositiveFloat | None = 0.01
     schedule: ScheduleConfig = ScheduleConfig(name="constant")
     weights_l2: float = Field(default=5e-4, ge=0)
-    patience: int | None = Field(default=60, ge=1)  # stop after so many epochs without a better validation
+    patience: int | None = Field(default=100, ge=1)  # stop after so many epochs without a better validation
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of classes
-    consistency: float = Field(default=0.0, ge=0)  # weight of what two draws of dropout should agree on, over all nodes
+    consistency: float = Field(default=1.0, ge=0)  # weight of what two draws of dropout should agree on, over all nodes
     sharpening: float = Field(default=0.5, gt=0, le=1)  # power of 1 / this makes what they should agree on surer
 
 
@@ -32,7 +33,6 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "activation": "elu",
         "dropout": 0.6,
         "attention_dropout": 0.6,
-        "learning_rate": 0.005,
     },
     "graphsage": {"conv": "sage", "hidden_dim": 64, "dropout": 0.6},
 }
