@@ -61,10 +61,9 @@ def test_the_same_seed_gives_the_same_predictions_whatever_the_number_of_threads
 
 
 def test_one_node_and_no_edges() -> None:
-    one = NodeData(
-        "one", np.arange(1), csr_array((1, 1), dtype=np.float32), csr_array(np.ones((1, 1), dtype=np.float32)),
-        np.zeros(1, dtype=np.int64), ("a",), np.zeros(1, dtype=np.int64), *[np.empty(0, dtype=np.int64)] * 2,
-    )  # fmt: skip
+    first, nothing = np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int64)
+    no_edge, feature = csr_array((1, 1), dtype=np.float32), csr_array(np.ones((1, 1), dtype=np.float32))
+    one = NodeData("one", np.arange(1), no_edge, feature, first, ("a",), first, nothing, nothing)
     for model in DEFAULTS:
         fit = fit_nodes(one, config_of(model, {"epochs": 2}), seed=0)
         assert fit.predicted.tolist() == [0]

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.types import Doubles, Index
+from edgewise.types import Doubles
 
 
-def accuracy(predicted: Index, actual: Index) -> float:
+def accuracy(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
     """Return the share of right classes; NaN of nothing."""
     return float(np.mean(predicted == actual)) if actual.size else float("nan")
 
 
-def macro_f1(predicted: Index, actual: Index) -> float:
+def macro_f1(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
     """Return the mean of the F1 of each class that is there or predicted; NaN of nothing.
 
     F1 = 2 hits / (predicted + actual), as scikit-learn's f1_score with average="macro".
