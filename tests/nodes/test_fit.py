@@ -7,13 +7,14 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
 from edgewise.data.node_data import NodeData
 from edgewise.data.planetoid import read_planetoid
 from edgewise.errors import ConfigError, UnknownNameError
 from edgewise.nodes.config import DEFAULTS, config_of
-from edgewise.nodes.fit import fit_nodes
+from edgewise.nodes.fit import disagreement, fit_nodes
 from edgewise.nodes.report import measured
 
 
@@ -83,6 +84,14 @@ def test_means_and_deviations_are_over_seeds() -> None:
     assert found["accuracy_mean"] == pytest.approx(np.mean(values))
     assert found["accuracy_std"] == pytest.approx(np.std(values))
     assert found["seconds"] > 0
+
+
+def test_disagreement_is_the_square_of_the_distance_from_the_sharpened_mean() -> None:
+    # Shares (.5, .5) and (.9, .1): mean (.7, .3), squared and scaled (.845, .155); squares .2378 and .0061.
+    views = [torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.9, 0.1]]).log()]
+    assert float(disagreement(views, 0.5, is_class=True)) == pytest.approx((0.2378 + 0.0061) / 2, abs=1e-4)
+    numbers = [torch.tensor([[1.0]]), torch.tensor([[3.0]])]
+    assert float(disagreement(numbers, 0.5, is_class=False)) == 1
 
 
 def test_names_and_settings_that_do_not_exist_are_told() -> None:

@@ -68,9 +68,7 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
         labelled = torch.stack([head.loss(view[learnt], target.values[learnt]) for view in views]).mean()
         if not config.consistency:
             return labelled
-        return labelled + config.consistency * _disagreement(
-            views, config.sharpening, is_class=data.classes is not None
-        )
+        return labelled + config.consistency * disagreement(views, config.sharpening, is_class=data.classes is not None)
 
     @torch.no_grad()
     def look() -> float:
@@ -96,17 +94,7 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
     )
 
 
-def fit_seeds(data: NodeData, config: NodesConfig, seeds: Sequence[int]) -> list[NodeFit]:
-    """Do the same for several seeds."""
-    fits = []
-    with telemetry.step("seeds", len(seeds)) as work:
-        for seed in seeds:
-            fits.append(fit_nodes(data, config, seed))
-            work.advance(1)
-    return fits
-
-
-def _disagreement(views: Sequence[Tensor], sharpening: float, *, is_class: bool) -> Tensor:
+def disagreement(views: Sequence[Tensor], sharpening: float, *, is_class: bool) -> Tensor:
     """Return how far several draws of dropout are from their sharpened mean: squared, summed over classes, per node.
 
     Feng et al., "Graph Random Neural Network for Semi-Supervised Learning on Graphs", NeurIPS 2020 (arXiv:2005.11079),
@@ -118,6 +106,16 @@ def _disagreement(views: Sequence[Tensor], sharpening: float, *, is_class: bool)
         mean = mean ** (1 / sharpening)
         mean = mean / mean.sum(-1, keepdim=True)
     return (shares - mean).square().sum(-1).mean()
+
+
+def fit_seeds(data: NodeData, config: NodesConfig, seeds: Sequence[int]) -> list[NodeFit]:
+    """Do the same for several seeds."""
+    fits = []
+    with telemetry.step("seeds", len(seeds)) as work:
+        for seed in seeds:
+            fits.append(fit_nodes(data, config, seed))
+            work.advance(1)
+    return fits
 
 
 class _Target:
