@@ -43,7 +43,7 @@ def test_train_reaches_the_models_that_are_trained_and_no_other() -> None:
 def test_train_for_a_model_that_is_not_trained_or_with_a_key_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"\[train\] sets epochs, and popularity is not trained step by step"):
         read_config(None, ["train.epochs=7"], model={"name": "popularity"}).model_settings  # noqa: B018
-    with pytest.raises(ConfigError, match=r"\[train\]: unknown setting 'n_layers'; there are loss, "):
+    with pytest.raises(ConfigError, match=r"\[train\]: unknown setting 'n_layers'; there are epochs, "):
         read_config(None, ["train.n_layers=7"]).settings_of("lightgcn", {})
 
 

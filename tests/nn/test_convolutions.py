@@ -1,6 +1,7 @@
 """Convolutions against their formulas, written out with dense matrices in double precision: values and all gradients."""
 
 import copy
+import resource
 from collections.abc import Callable
 
 import numpy as np
@@ -242,3 +243,16 @@ def test_heads_that_do_not_fit_and_features_that_edges_lack_are_told() -> None:
         GATConv(4, 7, 3)
     with pytest.raises(ConfigError, match=r"made for edges with 2 features \(edge_dim\), and these have no features"):
         GATConv(N_IN, N_OUT, edge_dim=2)(normal(N, N_IN), _edges())
+
+
+@pytest.mark.parametrize("make", CONVS)
+def test_a_hub_with_a_million_edges_costs_no_vector_for_each(make: Callable[[int], torch.nn.Module]) -> None:
+    n_edges, width = 1_000_000, 150
+    sender = np.arange(n_edges) % 1000
+    hub = Edges(np.array([0, n_edges, *[n_edges] * 999]), sender.astype(np.int32), 1000)
+    conv = make(width)
+    x = torch.randn(1000, width, requires_grad=True)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    conv(x, hub).sum().backward()
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < 4 * n_edges * width / 2  # half of what one vector for each edge would take

@@ -54,7 +54,7 @@ from tests.train.test_checkpoints import _Notes
         ),
         ({"schedule": {"name": "linear"}}, "schedule.name = 'linear': Input should be 'constant', 'step'"),
         ({"epochs": 0}, "epochs = 0: Input should be greater than 0"),
-        ({"batchsize": 5}, "unknown setting 'batchsize'; there are loss, "),
+        ({"batchsize": 5}, "unknown setting 'batchsize'; there are epochs, "),
     ],
 )
 def test_what_does_not_fit_together_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -10,8 +10,9 @@ from edgewise.errors import MemoryNeedError
 from edgewise.models.lightgcn import LightGCN
 from edgewise.telemetry import listening
 from edgewise.testing.planted import planted_tastes
-from edgewise.train.config import AveragingConfig, TrainConfig
+from edgewise.train.config import TrainConfig
 from edgewise.train.estimate import bytes_beside
+from edgewise.train.loop_config import AveragingConfig
 from edgewise.train.plan import Plan, Watch
 from tests.train.test_checkpoints import _Notes
 

@@ -77,8 +77,8 @@ def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -
         if standard in names or (standard != name and standard in loaded.columns):
             standard = name if name not in names else f"{name} (2)"
         names[standard] = name
-        typed = loaded[name] if standard in _CODES else _typed(loaded[name])
-        columns.append(typed.alias(standard))
+        values = loaded[name] if standard in _CODES else typed(loaded[name])
+        columns.append(values.alias(standard))
     if genres := _genres(loaded):
         columns.append(genres[0])
         names["genres"] = "genres"
@@ -155,7 +155,7 @@ def _is_decided(column: pl.Series, ids: pl.Series) -> bool:
 
 def _first_of_each(kind: str, columns: list[tuple[str, str, pl.Series]], events: pl.DataFrame) -> Attributes:
     key = f"{kind}_id"
-    typed = [(column if standard in _CODES else _typed(column)).alias(standard) for standard, _, column in columns]
+    typed = [(column if standard in _CODES else typed(column)).alias(standard) for standard, _, column in columns]
     rows = pl.DataFrame([events[key], *typed]).filter(pl.col(key).is_not_null())
     frame = rows.group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
     names = {standard: name for standard, name, _ in columns}
@@ -232,7 +232,7 @@ def _overlap(column: pl.Series, known_ids: pl.Series) -> int:
     return int(own.is_in(known_ids.implode()).sum())
 
 
-def _typed(column: pl.Series) -> pl.Series:
+def typed(column: pl.Series) -> pl.Series:
     """Give a column of text its type: integers or decimals if every value is one as it would be printed, else text."""
     if column.dtype != pl.String:
         return column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column

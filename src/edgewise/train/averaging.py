@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from edgewise.train.config import AveragingConfig
+from edgewise.train.loop_config import AveragingConfig
 
 Weights = dict[str, Tensor]
 """Parameters and buffers of a net by name."""

@@ -6,14 +6,13 @@ from typing import Literal, Self, TypeAlias
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array
 
-from edgewise.config import Settings, make
-from edgewise.train.schedules import ScheduleConfig
+from edgewise.config import make
+from edgewise.train.loop_config import LoopConfig
 
 LossName: TypeAlias = Literal[
     "sampled-softmax", "in-batch-softmax", "infonce", "bpr", "bce", "cosine-contrastive", "alignment-uniformity"
 ]
 SamplerName: TypeAlias = Literal["uniform", "popularity", "in-batch", "mixed", "hard"]
-OptimiserName: TypeAlias = Literal["adam", "adagrad", "sgd", "sparse-adam", "sparse-adagrad", "sparse-sgd"]
 
 
 @dataclass(frozen=True)
@@ -66,28 +65,8 @@ LOSSES: tuple[LossName, ...] = tuple(TRAITS)
 """The names there are."""
 
 
-class AveragingConfig(Settings):
-    """Which average of the weights over time is kept in the end.
-
-    `ema`: of every step, each counting `decay` of the one after it (Polyak and Juditsky, 1992); `swa`: of the epochs after
-    `start`, each counting the same (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
-    UAI 2018, arXiv:1803.05407).
-    """
-
-    name: Literal["none", "ema", "swa"] = "none"
-    decay: float | None = Field(default=None, gt=0, lt=1)  # ema; None: 0.99
-    start: float | None = Field(default=None, ge=0, lt=1)  # swa: the share of training before the first; None: 0.75
-
-    @model_validator(mode="after")
-    def _no_contradiction(self) -> Self:
-        for key, value, owner in (("decay", self.decay, "ema"), ("start", self.start, "swa")):
-            if value is not None and self.name != owner:
-                raise ValueError(f"{key} = {value:g} belongs to averaging by {owner!r}, not {self.name!r}")
-        return self
-
-
-class TrainConfig(Settings):
-    """How a model is trained. Where a default is None, it follows from the loss (see `TRAITS`) or the data."""
+class TrainConfig(LoopConfig):
+    """How a model of users and items is trained. Where a default is None, it follows from the loss (see `TRAITS`) or the data."""
 
     loss: LossName | None = None  # None: by the data, see `for_data`
     temperature: PositiveFloat | None = None  # infonce: what cosines are divided by; None: 0.15
@@ -101,34 +80,12 @@ class TrainConfig(Settings):
     n_candidates: PositiveInt | None = None  # hard: the best-scored of so many is taken; None: 8
     avoid_known: bool | None = None  # whether what a user met is never a negative; where not, chance decides
 
-    epochs: PositiveInt = 80
     batch_size: PositiveInt | None = None  # interactions; None: by the loss, 16 batches an epoch at least
-    optimiser: OptimiserName = "adam"  # the sparse ones touch only the rows of the batch
-    momentum: float | None = Field(default=None, gt=0, lt=1)  # sgd alone
-    learning_rate: PositiveFloat | None = None  # at its highest
-    schedule: ScheduleConfig = ScheduleConfig()  # how it moves: by default along half a cosine to zero
-    clip_norm: PositiveFloat | None = None  # the longest a step's gradient may be
-    averaging: AveragingConfig = AveragingConfig()
-
     l1: NonNegativeFloat = 0.0  # on embeddings, per interaction
     l2: NonNegativeFloat | None = None  # on embeddings, per interaction
     l2_exponent: float | None = Field(default=None, ge=0, le=1)  # l1 and l2 grow with a row's interactions so
     penalised: Literal["layer-0", "final"] = "layer-0"  # the table below the first layer, or what comes out of the last
-    weights_l1: NonNegativeFloat = 0.0  # on all that is no embedding
-    weights_l2: NonNegativeFloat = 0.0
-    weight_decay: NonNegativeFloat = 0.0  # on everything, decoupled from the gradient
-
     valid_share: float = Field(default=0.0, ge=0, le=0.5)  # held out to find the best epoch, hence lost to training
-    patience: PositiveInt | None = (
-        None  # stop after so many looks without a new best; None: 3, three waits of a plateau
-    )
-
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")  # or cuda, cuda:1, …
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the products of dense matrices
-    warm_start: str | None = None  # a folder of checkpoints whose weights to start from
-    checkpoint_every_s: NonNegativeFloat = (
-        30.0  # where checkpoints are kept: seconds between two; never changes a result
-    )
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -167,12 +124,6 @@ class TrainConfig(Settings):
         if self.precision == "bfloat16" and traits.negatives != "shared":
             raise ValueError(
                 f"precision = 'bfloat16' rounds the products of users with shared negatives, and {self.loss!r} has none"
-            )
-        if self.momentum is not None and self.optimiser != "sgd":
-            raise ValueError(f"momentum = {self.momentum:g} belongs to the optimiser 'sgd', not {self.optimiser!r}")
-        if self.is_sparse and self.weight_decay:
-            raise ValueError(
-                f"weight_decay = {self.weight_decay:g} touches every row, {self.optimiser!r} only those of the batch; use l2"
             )
         return self
 
@@ -219,11 +170,6 @@ class TrainConfig(Settings):
     def avoids_known(self) -> bool:
         """Whether what a user met is never a negative."""
         return self.traits.avoid_known if self.avoid_known is None else self.avoid_known
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the optimiser touches only the rows of the batch."""
-        return self.optimiser.startswith("sparse-")
 
     @property
     def highest_rate(self) -> float:

@@ -8,7 +8,7 @@ import psutil
 
 from edgewise import telemetry
 from edgewise.errors import MemoryNeedError
-from edgewise.train.config import TrainConfig
+from edgewise.train.loop_config import LoopConfig
 from edgewise.train.optimisers import n_states
 from edgewise.train.plan import Plan
 
@@ -31,7 +31,7 @@ class Forecast:
         return f"{self.n_steps:,} steps in about {in_words(self.seconds)}, with about {self.memory_bytes / 1e9:.2g} GB of memory"
 
 
-def forecast(plan: Plan[Any], config: TrainConfig, *, n_done: int = 0) -> Forecast:
+def forecast(plan: Plan[Any], config: LoopConfig, *, n_done: int = 0) -> Forecast:
     """Estimate memory, and the time of the steps that are left, and tell both.
 
     Raises:
@@ -60,7 +60,7 @@ def forecast(plan: Plan[Any], config: TrainConfig, *, n_done: int = 0) -> Foreca
     return found
 
 
-def bytes_beside(plan: Plan[Any], config: TrainConfig) -> int:
+def bytes_beside(plan: Plan[Any], config: LoopConfig) -> int:
     """Count the bytes that training adds: gradient, optimiser, the last good weights, best and average, and a step's work."""
     weights: int = sum(value.nbytes for value in plan.parameters)
     everything: int = sum(value.nbytes for value in plan.net.state_dict().values())  # with statistics and the like

@@ -19,15 +19,15 @@ from edgewise.recommender import Keeping
 from edgewise.train.averaging import WeightAverage, Weights, copy_of, put_into
 from edgewise.train.board import Board
 from edgewise.train.checkpoints import Checkpoints, path_in, read_checkpoint
-from edgewise.train.config import TrainConfig
 from edgewise.train.estimate import Forecast, forecast
+from edgewise.train.loop_config import LoopConfig
 from edgewise.train.optimisers import clip_gradient, make_optimisers
 from edgewise.train.plan import Plan, Watch
 from edgewise.train.schedules import Plateau, make_schedule
 
 
 def train(
-    plan: Plan[Any], config: TrainConfig, *, curve: list[dict[str, float]], keeping: Keeping | None = None
+    plan: Plan[Any], config: LoopConfig, *, curve: list[dict[str, float]], keeping: Keeping | None = None
 ) -> Forecast | None:
     """Train a net; it ends with the weights of the best look where a metric is watched, else with the last or their average.
 
@@ -73,7 +73,7 @@ class _Run:
     def __init__(
         self,
         plan: Plan[Any],
-        config: TrainConfig,
+        config: LoopConfig,
         curve: list[dict[str, float]],
         folder: Checkpoints | None,
     ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch.optim import SGD, Adagrad, Adam, Optimizer, SparseAdam
 
-from edgewise.train.config import TrainConfig
+from edgewise.train.loop_config import LoopConfig
 
 
 def embeddings_and_weights(
@@ -17,7 +17,7 @@ def embeddings_and_weights(
     return [p for p in parameters if id(p) in tables], [p for p in parameters if id(p) not in tables]
 
 
-def make_optimisers(net: torch.nn.Module, config: TrainConfig) -> list[Optimizer]:
+def make_optimisers(net: torch.nn.Module, config: LoopConfig) -> list[Optimizer]:
     """Build what the settings name; the sparse variants take embeddings alone, their dense namesakes the rest.
 
     Adam: Kingma and Ba, ICLR 2015 (arXiv:1412.6980); its sparse variant moves the averages of a row only when the row is
@@ -38,7 +38,7 @@ def make_optimisers(net: torch.nn.Module, config: TrainConfig) -> list[Optimizer
     return [sparse, _dense(name, weights, rate, None)] if weights else [sparse]
 
 
-def n_states(config: TrainConfig) -> int:
+def n_states(config: LoopConfig) -> int:
     """Return how many numbers the optimiser keeps for each weight."""
     match config.optimiser.removeprefix("sparse-"):
         case "adam":

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from edgewise.rng import make_rng
-from edgewise.train.config import TrainConfig
+from edgewise.train.loop_config import LoopConfig
 from edgewise.train.optimisers import embeddings_and_weights
 
 B = TypeVar("B")
@@ -57,14 +57,18 @@ class Plan(Generic[B]):
         """All that is trained."""
         return list(self.net.parameters())
 
-    def loss_of_step(self, config: TrainConfig, batch: B, epoch: int, step: int) -> Tensor:
+    def loss_of_step(self, config: LoopConfig, batch: B, epoch: int, step: int) -> Tensor:
         """Return the loss of a batch with the penalties on weights that are no embeddings.
 
         What is random in it follows from seed, epoch and step, so that a step can be done again with the same result.
         """
         device = self.parameters[0].device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(make_rng(self.seed, "step", epoch, step).integers(2**62)))
+            number = int(make_rng(self.seed, "step", epoch, step).integers(2**62))
+            if device.type == "cuda":
+                torch.manual_seed(number)
+            else:  # the other notes a stack trace for every call, in case that a GPU turns up later: 1 ms, never freed
+                torch.default_generator.manual_seed(number)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
                 value = self.loss(batch)
         if config.weights_l1 or config.weights_l2:

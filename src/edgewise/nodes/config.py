@@ -1,0 +1,51 @@
+"""The settings of node tasks, and what is best for each model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, PositiveFloat
+
+from edgewise.config import make
+from edgewise.errors import UnknownNameError
+from edgewise.nn.encoder import EncoderConfig
+from edgewise.train.loop_config import LoopConfig
+from edgewise.train.schedules import ScheduleConfig
+
+
+class NodesConfig(LoopConfig, EncoderConfig):
+    """Settings of `edgewise nodes`: the encoder's, the loop's, and those of the loss."""
+
+    epochs: int = Field(default=300, ge=1)
+    learning_rate: PositiveFloat | None = 0.01
+    schedule: ScheduleConfig = ScheduleConfig(name="constant")
+    weights_l2: float = Field(default=5e-4, ge=0)
+    patience: int | None = Field(default=100, ge=1)  # stop after so many epochs without a better validation
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of classes
+    consistency: float = Field(default=1.0, ge=0)  # weight of what two draws of dropout should agree on, over all nodes
+    sharpening: float = Field(default=0.5, gt=0, le=1)  # power of 1 / this makes what they should agree on surer
+
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "gcn": {"conv": "gcn", "hidden_dim": 64, "dropout": 0.6},
+    "gat": {
+        "conv": "gat",
+        "hidden_dim": 64,
+        "activation": "elu",
+        "dropout": 0.6,
+        "attention_dropout": 0.6,
+    },
+    "graphsage": {"conv": "sage", "hidden_dim": 64, "dropout": 0.6},
+}
+"""What each model starts from; chosen on the validation nodes of Cora and Citeseer."""
+
+
+def config_of(model: str, settings: Mapping[str, Any]) -> NodesConfig:
+    """Return the settings of a model with some of them changed.
+
+    Raises:
+        UnknownNameError: if there is no such model.
+        ConfigError: if a setting is unknown or out of range.
+    """
+    if model not in DEFAULTS:
+        raise UnknownNameError(f"there is no node model {model!r}; there are {', '.join(DEFAULTS)}.")
+    return make(NodesConfig, {**DEFAULTS[model], **settings}, where=f"--set for {model}")

@@ -1,0 +1,52 @@
+"""`edgewise nodes` from the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgewise.cli.main import main
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Two groups of ten in a ring each."""
+    pairs = [(base + i, base + (i + step) % 10) for base in (0, 10) for i in range(10) for step in (1, 2)]
+    (tmp_path / "edges.csv").write_text("source,target\n" + "".join(f"{a},{b}\n" for a, b in pairs))
+    (tmp_path / "labels.csv").write_text("node_id,label\n" + "".join(f"{i},{'xy'[i // 10]}\n" for i in range(20)))
+    return ["nodes", "--edges", str(tmp_path / "edges.csv"), "--labels", str(tmp_path / "labels.csv")]
+
+
+def test_files_give_metrics_as_json(files: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    assert main([*files, "--model", "graphsage", "--seeds", "2", "--set", "epochs=40", "--json", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["accuracy_mean"] >= 0.75
+    assert {"accuracy_std", "seconds", "macro_f1_mean"} <= set(found)
+    assert [one["seed"] for one in found["seeds"]] == [0, 1]
+    assert "no features: each node is its own" in found["notes"]
+    assert found["settings"]["epochs"] == 40
+
+
+def test_planetoid_by_name(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    folder, out = str(shared_data("planetoid/ind.cora.x").parent), tmp_path / "out.json"
+    assert main(["nodes", "--planetoid", folder, "--dataset", "cora", "--set", "epochs=2", "--json", str(out)]) == 0
+    assert 0 < json.loads(out.read_text())["accuracy_mean"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--planetoid", "here"], "give either --planetoid DIR, or --edges FILE and --labels FILE"),
+        (["--task", "ranking"], "expected classification or regression"),
+        (["--model", "gnn"], "no node model 'gnn'"),
+        (["--set", "hidden=3"], "unknown setting 'hidden'"),
+        (["--set", "conv=foo"], "no convolution 'foo'"),
+    ],
+)
+def test_what_does_not_fit_is_told(
+    files: list[str], extra: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*files, *extra]) == 2
+    assert message in capsys.readouterr().err
