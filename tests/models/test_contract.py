@@ -21,6 +21,9 @@ CASES = [
     Case("bpr", {"embedding_dim": 8}),
     Case("graph-filter"),
     Case("lightgcn", {"embedding_dim": 16}),
+    Case("simgcl", {"embedding_dim": 16}),
+    Case("xsimgcl", {"embedding_dim": 16}),
+    Case("ultragcn", {"embedding_dim": 16}),
 ]
 
 

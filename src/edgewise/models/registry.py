@@ -21,7 +21,9 @@ MODELS: Mapping[str, str] = {
     "bpr": "edgewise.models.bpr:BPR",
     "graph-filter": "edgewise.models.graph_filter:GraphFilter",
     "lightgcn": "edgewise.models.lightgcn:LightGCN",
+    "simgcl": "edgewise.models.simgcl:SimGCL",
     "xsimgcl": "edgewise.models.xsimgcl:XSimGCL",
+    "ultragcn": "edgewise.models.ultragcn:UltraGCN",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""
 

@@ -16,7 +16,7 @@ from edgewise.graph.perturbation import NoisyPropagation
 from edgewise.graph.propagation import Propagation
 from edgewise.recommender import Recommender
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
-from edgewise.train.contrast import contrastive_loss, nodes_to_contrast
+from edgewise.train.contrast import contrastive_loss, draw_seed, nodes_to_contrast
 from edgewise.train.objective import Drawn, RankingObjective
 from edgewise.train.tables import TableConfig, train_table
 from edgewise.types import Floats, Index
@@ -26,6 +26,7 @@ class XSimGCLConfig(TableConfig):
     """Settings of `xsimgcl`; those of training, among them the ranking loss, are [train]'s."""
 
     n_layers: int = Field(default=3, ge=1, le=8)
+    skip_table: bool = False  # whether the table itself is left out of the mean of layers, as in the paper
     noise: NonNegativeFloat = 0.2  # length of the noise that each layer adds to a vector
     contrast_layer: PositiveInt = 1  # which layer is contrasted with the sum of all
     contrast_weight: NonNegativeFloat = 0.2
@@ -55,9 +56,9 @@ class XSimGCLNet(torch.nn.Module):
         super().__init__()
         self.table = torch.nn.Embedding(start.shape[0], start.shape[1], _weight=torch.from_numpy(start))
         self.config = config
-        self.n_users = interactions.shape[0]
         graph = symmetric_normalise(bipartite(interactions))
-        self.propagate = Propagation.mean_above(graph, config.n_layers)
+        combine = Propagation.mean_above if config.skip_table else Propagation.mean
+        self.propagate = combine(graph, config.n_layers)
         self.noisy = NoisyPropagation(self.propagate, config.noise)
         self.n_tables = 6
 
@@ -69,8 +70,7 @@ class XSimGCLNet(torch.nn.Module):
         """Return the ranking loss on noisy vectors, and the contrast of two of their layers."""
         config, rows = self.config, drawn.rows()
         table: Tensor = self.table.weight
-        seed = int(torch.randint(2**62, ()))
-        final, layer = self.noisy.at_rows(table, rows, seed, config.contrast_layer)
+        final, layer = self.noisy.at_rows(table, rows, draw_seed(), config.contrast_layer)
         loss = objective.loss_at_rows(table, lambda _: final, drawn)
         for places in nodes_to_contrast(drawn.among(rows), config.n_contrasted):
             loss = loss + config.contrast_weight * contrastive_loss(
@@ -80,14 +80,15 @@ class XSimGCLNet(torch.nn.Module):
 
 
 class XSimGCL(Recommender):
-    """Score by the dot product of a user and an item after propagation: the mean of A X, …, A^L X.
+    """Score by the dot product of a user and an item after propagation: the mean of the layers of A^l X.
 
     While it is trained, each layer adds noise of a fixed length to every vector, within its orthant. One noisy pass gives
     the vectors for the ranking loss, their sum over layers, and by an early layer a second view of each node: of a batch's
     users, and of its items, each is to be told from the others by the other view (InfoNCE). That spreads vectors over the
     sphere, which helps what is rarely met, and costs no second pass over the graph.
 
-    Differs from the paper: the ranking loss is a sampled softmax by default, where the paper has BPR.
+    Differs from the paper: the ranking loss is a sampled softmax by default, where the paper has BPR, and the table itself
+    counts as a layer unless `skip_table`.
     """
 
     name: ClassVar[str] = "xsimgcl"

@@ -41,3 +41,8 @@ def _some(rows: Index, n: int) -> Index:
         return rows
     chosen: Index = np.sort(rows[torch.randperm(rows.size)[:n].numpy()])
     return chosen
+
+
+def draw_seed() -> int:
+    """Draw a seed of noise by torch's generator, which the loop seeds by epoch and step."""
+    return int(torch.randint(2**62, ()))
