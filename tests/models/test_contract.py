@@ -22,7 +22,7 @@ CASES = [
     Case("graph-filter"),
     Case("lightgcn", {"embedding_dim": 16}),
     Case("simgcl", {"embedding_dim": 16}),
-    Case("xsimgcl", {"embedding_dim": 16}),
+    Case("xsimgcl", {"embedding_dim": 16, "loss": "sampled-softmax"}),
     Case("ultragcn", {"embedding_dim": 16}),
 ]
 

@@ -17,12 +17,14 @@ class NoisyPropagation:
     """The weighted sum of all layers, each with noise: x_l = A x_(l-1) + e_l, sum_l w_l x_l, with the gradient that it has.
 
     Yu et al., "Are Graph Augmentations Necessary? Simple Graph Contrastive Learning for Recommendation" (SimGCL), SIGIR 2022
-    (arXiv:2112.08679), eq. 6 to 8: a node's e_l has the length `noise` and points into the same orthant as A x_(l-1). Noise is
-    a constant to the gradient, so that is the same polynomial of A as without noise.
+    (arXiv:2112.08679), eq. 6 to 8: a node's e_l points into the same orthant as A x_(l-1). There its length is fixed; here it
+    is a share of the length of A x_(l-1), since a loss that sees angles alone would otherwise decide by the scale of the table, which
+    means nothing to it, how much noise there is. Noise is a constant to the gradient, so that is the same polynomial of A as
+    without noise.
 
     Args:
         propagation: the sum without noise.
-        noise: the length of e_l, >= 0.
+        noise: the length of e_l as a share of that of A x_(l-1), >= 0.
     """
 
     def __init__(self, propagation: Propagation, noise: float) -> None:
@@ -54,19 +56,20 @@ class NoisyPropagation:
         for _ in self.propagation.layer_weights[1:]:
             x = self._one_layer(x)
             drawn = torch.rand(x.shape, generator=generator, device=x.device)
-            x = x + x.sign() * normalize(drawn) * self.noise
+            length = torch.linalg.vector_norm(x.detach(), dim=1, keepdim=True)
+            x = x + x.sign() * normalize(drawn) * length * self.noise
             layers.append(x[rows])
         weighted = [weight * layer for weight, layer in zip(self.propagation.layer_weights, layers, strict=True)]
         return torch.stack(weighted).sum(dim=0), layers[kept]
 
 
 def perturb(x: Floats, rows: Index, noise: float, seed: int) -> None:
-    """Add noise to vectors in place: of length `noise`, in a random direction within the orthant of the vector.
+    """Add noise to vectors in place: a share of their length, in a random direction within the orthant of the vector.
 
     Args:
         x: float32 [k, d], C order.
         rows: int64 [k], the numbers of the rows; a row's noise depends on its number and the seed alone.
-        noise: the length.
+        noise: the share.
         seed: a number of 63 bits.
     """
     _perturb(x, rows, np.float32(noise), np.uint64(seed))
@@ -122,13 +125,14 @@ def _perturb(x, rows, noise, seed):  # type: ignore[no-untyped-def]
     for place in numba.prange(x.shape[0]):
         state = _mixed(seed + np.uint64(0x9E3779B97F4A7C15) * np.uint64(rows[place] + 1))
         drawn = np.empty(width, dtype=np.float32)
-        square = np.float32(0)
+        square, own = np.float32(0), np.float32(0)
         for column in range(width):
             state += np.uint64(0x9E3779B97F4A7C15)
             value = np.float32(_mixed(state) >> np.uint64(40)) + np.float32(0.5)  # 24 bits, never 0
             drawn[column] = value
             square += value * value
-        scale = noise / np.sqrt(square)
+            own += x[place, column] * x[place, column]
+        scale = noise * np.sqrt(own / square)
         for column in range(width):
             if x[place, column] > 0:
                 x[place, column] += scale * drawn[column]

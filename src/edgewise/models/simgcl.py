@@ -28,7 +28,7 @@ class SimGCLConfig(TableConfig):
 
     n_layers: int = Field(default=3, ge=1, le=8)
     skip_table: bool = False  # whether the table itself is left out of the mean of layers, as in the paper
-    noise: NonNegativeFloat = 0.1  # length of the noise that each layer adds to a vector
+    noise: NonNegativeFloat = 0.1  # that each layer adds to a vector, as a share of its length
     contrast_weight: NonNegativeFloat = 0.2
     contrast_temperature: PositiveFloat = 0.2
     n_contrasted: PositiveInt = 2048  # of a batch, so many users and as many items at the most
@@ -79,12 +79,12 @@ class SimGCLNet(torch.nn.Module):
 class SimGCL(Recommender):
     """Score by the dot product of a user and an item after propagation: the mean of the layers of A^l X.
 
-    While it is trained, two further passes over the graph add noise of a fixed length to every vector in each layer, within
+    While it is trained, two further passes over the graph add noise to every vector in each layer, within
     its orthant: two views of each node. Of a batch's users, and of its items, each is to be told from the others by its other view
     (InfoNCE). That spreads vectors over the sphere, which helps what is rarely met. `xsimgcl` has its views from one pass.
 
-    Differs from the paper: the ranking loss is a sampled softmax by default, where the paper has BPR, and the table itself
-    counts as a layer unless `skip_table`.
+    Differs from the paper: the ranking loss is a sampled softmax by default, where the paper has BPR, the table itself
+    counts as a layer unless `skip_table`, and noise is a share of a vector's length, where theirs has a fixed length.
     """
 
     name: ClassVar[str] = "simgcl"

@@ -1,6 +1,6 @@
 """UltraGCN: what infinitely many layers of propagation would come to, said by weights of a loss, without any layer."""
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch

@@ -27,8 +27,8 @@ class XSimGCLConfig(TableConfig):
 
     n_layers: int = Field(default=3, ge=1, le=8)
     skip_table: bool = False  # whether the table itself is left out of the mean of layers, as in the paper
-    noise: NonNegativeFloat = 0.2  # length of the noise that each layer adds to a vector
-    contrast_layer: PositiveInt = 1  # which layer is contrasted with the sum of all
+    noise: NonNegativeFloat = 0.05  # that each layer adds to a vector, as a share of its length
+    contrast_layer: PositiveInt = 2  # which layer is contrasted with the sum of all
     contrast_weight: NonNegativeFloat = 0.2
     contrast_temperature: PositiveFloat = 0.2
     n_contrasted: PositiveInt = 2048  # of a batch, so many users and as many items at the most
@@ -82,13 +82,13 @@ class XSimGCLNet(torch.nn.Module):
 class XSimGCL(Recommender):
     """Score by the dot product of a user and an item after propagation: the mean of the layers of A^l X.
 
-    While it is trained, each layer adds noise of a fixed length to every vector, within its orthant. One noisy pass gives
+    While it is trained, each layer adds noise to every vector, within its orthant. One noisy pass gives
     the vectors for the ranking loss, their sum over layers, and by an early layer a second view of each node: of a batch's
     users, and of its items, each is to be told from the others by the other view (InfoNCE). That spreads vectors over the
     sphere, which helps what is rarely met, and costs no second pass over the graph.
 
-    Differs from the paper: the ranking loss is a sampled softmax by default, where the paper has BPR, and the table itself
-    counts as a layer unless `skip_table`.
+    Differs from the paper: the ranking loss is a sampled softmax by default, where the paper has BPR, the table itself
+    counts as a layer unless `skip_table`, and noise is a share of a vector's length, where theirs has a fixed length.
     """
 
     name: ClassVar[str] = "xsimgcl"

@@ -10,7 +10,14 @@ from edgewise.config import Settings, make
 from edgewise.train.schedules import ScheduleConfig
 
 LossName: TypeAlias = Literal[
-    "sampled-softmax", "in-batch-softmax", "infonce", "bpr", "bce", "shared-bce", "cosine-contrastive", "alignment-uniformity"
+    "sampled-softmax",
+    "in-batch-softmax",
+    "infonce",
+    "bpr",
+    "bce",
+    "shared-bce",
+    "cosine-contrastive",
+    "alignment-uniformity",
 ]
 SamplerName: TypeAlias = Literal["uniform", "popularity", "in-batch", "mixed", "hard"]
 OptimiserName: TypeAlias = Literal["adam", "adagrad", "sgd", "sparse-adam", "sparse-adagrad", "sparse-sgd"]
@@ -93,7 +100,9 @@ class TrainConfig(Settings):
     loss: LossName | None = None  # None: by the data, see `for_data`
     temperature: PositiveFloat | None = None  # infonce: what cosines are divided by; None: 0.15
     margin: float | None = Field(default=None, ge=-1, le=1)  # cosine-contrastive: cosines below cost nothing; None: 0.4
-    negative_weight: PositiveFloat | None = None  # cosine-contrastive, shared-bce: of the mean over negatives; None: 100
+    negative_weight: PositiveFloat | None = (
+        None  # cosine-contrastive, shared-bce: of the mean over negatives; None: 100
+    )
     uniformity: PositiveFloat | None = None  # alignment-uniformity: weight of the latter; None: 1
 
     sampler: SamplerName | None = None

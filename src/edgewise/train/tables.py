@@ -51,7 +51,9 @@ class TableConfig(TrainConfig):
                 "gradient; use 'adam'"
             )
         if self.weights_l1 or self.weights_l2:
-            raise ValueError("weights_l1 and weights_l2 are for weights beside the embeddings, and there are none; use l1, l2")
+            raise ValueError(
+                "weights_l1 and weights_l2 are for weights beside the embeddings, and there are none; use l1, l2"
+            )
         if self.penalised == "final":
             raise ValueError("penalised = 'final': only the rows of a batch are propagated; leave it at 'layer-0'")
 
@@ -61,13 +63,14 @@ class TableNet(Protocol):
 
     Attributes:
         table: what is trained.
-        n_tables: how many arrays of the size of the table a step needs beside weights and optimiser.
     """
 
     table: torch.nn.Embedding
 
     @property
-    def n_tables(self) -> int: ...
+    def n_tables(self) -> int:
+        """How many arrays of the size of the table a step needs beside weights and optimiser."""
+        ...
 
     def __call__(self) -> Tensor:
         """Return the final vectors, float32 [n, d]."""
@@ -115,9 +118,7 @@ def train_table(
     if config.loss is None:
         record.notes.append(f"loss: {chosen.loss}, chosen by the share of all pairs that is known")
     order = Order.by_neighbours(dataset.interactions)
-    interactions, held_out = hold_out(
-        order.apply(dataset.interactions), config.valid_share, make_rng(seed, "valid")
-    )
+    interactions, held_out = hold_out(order.apply(dataset.interactions), config.valid_share, make_rng(seed, "valid"))
     start = start_table(interactions, chosen, make_rng(seed, "start"))
     net = make_net(interactions, start).to(device_of(config.device))
     objective = RankingObjective(interactions, chosen, seed)

@@ -44,7 +44,7 @@ def weighted_bce_loss(
         left_out: pairs of a user's and a negative's place that do not count.
     """
     if table.device.type != "cpu":
-        return _plain(table, users, wanted, negatives, by_user, by_negative, left_out)
+        return _plain(table, users, wanted, negatives, by_user, by_negative, left_out=left_out)
     loss: Tensor = _WeightedBCE.apply(  # type: ignore[no-untyped-call]
         table, users, wanted, negatives, by_user, by_negative, left_out
     )
@@ -58,6 +58,7 @@ def _plain(
     negatives: Index,
     by_user: Floats,
     by_negative: Floats,
+    *,
     left_out: Pairs,
 ) -> Tensor:
     """Do the same in the words of torch, with all scores in memory."""
