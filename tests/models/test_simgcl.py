@@ -111,14 +111,15 @@ def test_a_step_of_simgcl_is_the_formula() -> None:
     np.testing.assert_allclose(net.table.weight.grad, x.grad, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [SimGCL, XSimGCL])
-def test_noise_ends_with_training(model: type[SimGCL] | type[XSimGCL]) -> None:
-    net_of = SimGCLNet if model is SimGCL else XSimGCLNet
-    start = np.ones((N_USERS + N_ITEMS, 3), dtype=np.float32)
-    net = net_of(_interactions(), start, model.Config(n_layers=2, noise=0.5))  # type: ignore[arg-type]
-    a = _operator(_interactions())
+def test_noise_ends_with_training() -> None:
+    interactions, start = _interactions(), np.ones((N_USERS + N_ITEMS, 3), dtype=np.float32)
+    a = _operator(interactions)
     x = torch.ones((N_USERS + N_ITEMS, 3), dtype=torch.float64)
-    np.testing.assert_allclose(net().detach(), (x + a @ x + a @ a @ x) / 3, atol=1e-6)
+    for net in (
+        SimGCLNet(interactions, start, SimGCLConfig(n_layers=2, noise=0.5)),
+        XSimGCLNet(interactions, start, XSimGCLConfig(n_layers=2, noise=0.5)),
+    ):
+        np.testing.assert_allclose(net().detach(), (x + a @ x + a @ a @ x) / 3, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", [SimGCL, XSimGCL])

@@ -1,5 +1,7 @@
 """UltraGCN: its weights by hand, the loss of a batch in dense double precision, and what it refuses."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -53,7 +55,7 @@ def test_a_step_is_the_formula() -> None:
     n = MET[drawn.users].sum()
     for user in drawn.users:
 
-        def weight(item: int, user: int = user) -> float:
+        def weight(item: np.integer[Any], user: np.integer[Any] = user) -> float:
             return float(0.1 + 0.8 * np.sqrt(of_users[user] + 1) / of_users[user] / np.sqrt(of_items[item] + 1))
 
         for item in np.flatnonzero(MET[user]):
