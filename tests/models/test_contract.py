@@ -32,6 +32,9 @@ CASES = [
     Case("mf", {"embedding_dim": 8, "l2": 0.1}, ratings=True),
     Case("neumf", {"embedding_dim": 8, "mlp_dim": 8, "hidden": (16, 8), "epochs": 60}),
     Case("gc-mc", {"embedding_dim": 16, "output_dim": 8, "node_dropout": 0.2, "epochs": 30}, ratings=True),
+    Case("simgcl", {"embedding_dim": 16}),
+    Case("xsimgcl", {"embedding_dim": 16, "loss": "sampled-softmax"}),
+    Case("ultragcn", {"embedding_dim": 16}),
 ]
 
 

@@ -53,6 +53,11 @@ class Propagation:
         """Combine the layers as LightGCN does: every layer, with the one below the first, counts the same."""
         return cls(adjacency, [1 / (n_layers + 1)] * (n_layers + 1))
 
+    @classmethod
+    def mean_above(cls, adjacency: csr_array, n_layers: int) -> "Propagation":
+        """Combine the layers as SimGCL does: every layer counts the same, what is below the first does not."""
+        return cls(adjacency, [0.0] + [1 / n_layers] * n_layers)
+
     def over(self, adjacency: csr_array) -> "Propagation":
         """Return the same sum over another matrix that is known to be symmetric, such as this one with edges left out."""
         other = copy(self)

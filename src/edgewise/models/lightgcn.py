@@ -2,43 +2,29 @@
 
 from typing import ClassVar, Literal, Self
 
-import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
-from torch.nn.functional import dropout, normalize
+from torch.nn.functional import dropout
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.dropout import GraphDropout
-from edgewise.graph.folding import fold_in, senders
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation, StalePropagation
-from edgewise.graph.reorder import Order
-from edgewise.graph.svd import truncated_svd
-from edgewise.newcomers import Newcomers
-from edgewise.recommender import Recommender
-from edgewise.rng import make_rng
+from edgewise.inductive.tables import TableRecommender
 from edgewise.search_space import IntLogUniform, LogUniform, OneOf, SearchSpace
-from edgewise.train.config import TrainConfig
-from edgewise.train.devices import device_of
-from edgewise.train.loop import train
 from edgewise.train.objective import Drawn, RankingObjective
-from edgewise.train.plan import Plan
-from edgewise.train.validation import hold_out, watch_ndcg
-from edgewise.types import Floats, Index
+from edgewise.train.tables import TableConfig, train_table
+from edgewise.types import Floats
 
 
-class LightGCNConfig(TrainConfig):
+class LightGCNConfig(TableConfig):
     """Settings of `lightgcn`; those of training, among them the loss, are [train]'s."""
 
-    embedding_dim: PositiveInt = 64
     n_layers: int = Field(default=3, ge=0, le=8)  # 0: matrix factorisation
-    start: Literal["random", "spectral"] = "random"
-    init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
     feature_dropout: float = Field(default=0.0, ge=0, lt=1)  # of the numbers of the table
     message_dropout: float = Field(default=0.0, ge=0, lt=1)  # of the numbers that arrive at a node, in each layer
     edge_dropout: float = Field(default=0.0, ge=0, lt=1)  # of edges, both directions at once, in each step
@@ -63,8 +49,6 @@ class LightGCNConfig(TrainConfig):
             )
         if self.penalised == "final" and not self.n_layers:
             raise ValueError("penalised = 'final': with n_layers = 0 the table is all there is; leave it at 'layer-0'")
-        if self.warm_start is not None and self.start != "random":
-            raise ValueError(f"start = {self.start!r} and warm_start = {self.warm_start!r}: choose one")
         if self.is_sparse and (self.n_layers or self.feature_dropout):
             raise ValueError(
                 f"optimiser = {self.optimiser!r} touches only the rows of a batch, and through {self.n_layers} layers and "
@@ -111,6 +95,20 @@ class LightGCNNet(torch.nn.Module):
         """Whether the final embeddings of some rows can be had for less than those of all."""
         return self.is_plain and self.stale is None and self.graph_dropout is None
 
+    @property
+    def n_tables(self) -> int:
+        """How many arrays of the size of the table a step needs beside weights and optimiser: layers forth and back."""
+        return 5 if self.is_plain else 4 + 4 * self.config.n_layers
+
+    def loss(self, objective: RankingObjective, drawn: Drawn) -> Tensor:
+        """Return the loss of a batch, with as little work as the settings allow."""
+        table: Tensor = self.table.weight
+        if self.config.n_layers == 0 and not self.config.feature_dropout:
+            return objective.loss_of_rows(table, drawn)
+        if self.needs_rows_alone and self.config.penalised == "layer-0":
+            return objective.loss_at_rows(table, lambda rows: self.propagate.at_rows(table, rows), drawn)
+        return objective.loss(table, self(), drawn)
+
     def forward(self) -> Tensor:
         """Return the final embeddings: float32 [n, d]."""
         x, config = self.table.weight, self.config
@@ -128,15 +126,16 @@ class LightGCNNet(torch.nn.Module):
             total = total + x
         return total / (config.n_layers + 1)
 
+    def below_last(self) -> Tensor | None:
+        """Return what the last product is taken of; None where layers are not mere products."""
+        return self.propagate.below_last(self.table.weight) if self.config.normalisation == "none" else None
 
-class LightGCN(Recommender):
+
+class LightGCN(TableRecommender):
     """Score by the dot product of a user and an item after propagation: the mean of all layers of A^l X.
 
     A loss that sees angles alone (infonce, cosine-contrastive, alignment-uniformity) leaves lengths to chance; then the
     vectors are cut to length 1, and scores are cosines.
-
-    Whoever comes after training is folded in: the sum over the neighbours of what these would send to a node of the graph,
-    without a vector of the node's own. With normalisation between the layers there is no such sum, and nobody is folded in.
 
     Differs from the paper: the default loss is a sampled softmax, which needs tens of epochs where BPR needs hundreds;
     negatives may be known positives; the L2 term is the expectation of the paper's over batches, which takes no look-up.
@@ -149,8 +148,6 @@ class LightGCN(Recommender):
         "He et al., “LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation”, SIGIR 2020 (arXiv:2002.02126)"
     )
     Config: ClassVar[type[Settings]] = LightGCNConfig
-    STATE: ClassVar[tuple[str, ...]] = ("users", "items", "users_sent", "items_sent")
-    folds_in: ClassVar[tuple[str, ...]] = ("history",)
     SEARCH: ClassVar[SearchSpace] = {
         "l2": LogUniform(1e-3, 0.3),
         "learning_rate": LogUniform(3e-3, 0.1),
@@ -160,106 +157,15 @@ class LightGCN(Recommender):
         "avoid_known": OneOf((False, True)),
     }
 
-    users: Floats  # [n_users, d], after propagation; NaN for a user without interactions
-    items: Floats  # [n_items, d]
-    users_sent: Floats  # [n_users, d], what each user sends to a new item; [0, d] where nobody can be folded in
-    items_sent: Floats  # [n_items, d], what each item sends to a new user
-
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""
         config: LightGCNConfig = self.config.for_data(dataset.interactions)
-        if self.config.loss is None:
-            self.record.notes.append(f"loss: {config.loss}, chosen by the share of all pairs that is known")
-        device = device_of(config.device)
-        order = Order.by_neighbours(dataset.interactions)
-        ordered = order.apply(dataset.interactions)
-        interactions, held_out = hold_out(ordered, config.valid_share, make_rng(self.seed, "valid"))
-        graph = symmetric_normalise(bipartite(interactions))
-        net = LightGCNNet(graph, _start(interactions, config, make_rng(self.seed, "start")), config).to(device)
-        objective = RankingObjective(interactions, config, self.seed)
-
-        def loss(drawn: Drawn) -> Tensor:
-            table: Tensor = net.table.weight
-            if config.n_layers == 0 and not config.feature_dropout:
-                return objective.loss_of_rows(table, drawn)
-            if net.needs_rows_alone and config.penalised == "layer-0":
-                return objective.loss_at_rows(table, lambda rows: net.propagate.at_rows(table, rows), drawn)
-            return objective.loss(table, net(), drawn)
-
-        def vectors() -> tuple[Floats, Floats]:
-            with torch.no_grad():
-                table: Tensor = net()
-                final: Floats = (normalize(table) if config.traits.angular else table).cpu().numpy()
-            return final[: dataset.n_users], final[dataset.n_users :]
-
-        plan = Plan(
-            net=net,
-            loss=loss,
-            batches=objective.batches,
-            steps_per_epoch=objective.steps_per_epoch,
+        trained = train_table(
+            dataset,
+            self.config,
+            lambda interactions, start: LightGCNNet(symmetric_normalise(bipartite(interactions)), start, config),
             seed=self.seed,
-            watch=watch_ndcg(vectors, interactions, held_out, config, make_rng(self.seed, "watch")),
-            working_bytes=_working_bytes(net, objective),
+            record=self.record,
+            keeping=self.keeping,
         )
-        train(plan, config, curve=self.record.curve, keeping=self.keeping)
-        users, self.items = order.undo(*vectors())
-        met_something = np.diff(dataset.interactions.indptr)[:, None] > 0
-        self.users = np.where(met_something, users, np.float32(np.nan))
-        self.users_sent, self.items_sent = order.undo(*_sent(net, interactions))
-
-    def score_block(self, user_index: Index) -> Floats:
-        """Multiply vectors; NaN for a user without interactions, whose vector is what is left of the random start."""
-        return score_embeddings(self.users, self.items, user_index)
-
-    def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
-        """Fold in by history; NaN without one."""
-        sent = self.items_sent if newcomers.side == "user" else self.users_sent
-        if not sent.any():
-            return None
-        vectors = fold_in(newcomers.history, sent)
-        is_angular = self.config.for_data(self.catalogue.seen).traits.angular
-        return unit_vectors(vectors) if is_angular else vectors
-
-    def add_items(self, newcomers: Newcomers, order: Index) -> None:
-        """Append vectors; what a new item would send to new users is not known, so it sends nothing."""
-        super().add_items(newcomers, order)
-        nothing = np.zeros((len(newcomers), self.items_sent.shape[1]), dtype=np.float32)
-        self.items_sent = np.vstack([self.items_sent, nothing])[order]
-
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Return the cosines of the items' vectors."""
-        return cosine_block(self.items, item_index)
-
-    def item_vectors(self) -> Floats:
-        """Return the items' vectors after propagation."""
-        return self.items
-
-
-def _start(interactions: csr_array, config: LightGCNConfig, rng: np.random.Generator) -> Floats:
-    """Make the table [n_users + n_items, d]: noise, or the leading singular vectors of the normalised interactions."""
-    n_users, n_items = interactions.shape
-    table = rng.standard_normal((n_users + n_items, config.embedding_dim), dtype=np.float32)
-    if config.start == "spectral":
-        n_factors = min(config.embedding_dim, n_users, n_items)
-        left, strengths, right = truncated_svd(symmetric_normalise(interactions), n_factors, rng)
-        factors = np.vstack([left, right]) * np.sqrt(strengths)
-        # As long as the noise in whose place they stand, so that the other settings keep their meaning.
-        table[:, : strengths.size] = factors * np.sqrt(factors.size) / np.linalg.norm(factors)
-    return table * np.float32(config.init_scale)
-
-
-def _sent(net: LightGCNNet, interactions: csr_array) -> tuple[Floats, Floats]:
-    """Return what each user and each item would send to a new neighbour; zeros where layers are not mere products."""
-    x: Tensor = net.table.weight
-    degrees = [np.diff(interactions.indptr), np.bincount(interactions.indices, minlength=interactions.shape[1])]
-    with torch.no_grad():
-        below = net.propagate.below_last(x) if net.config.normalisation == "none" else torch.zeros_like(x)
-    sent = senders(below.cpu().numpy(), np.concatenate(degrees).astype(np.float32))
-    return sent[: degrees[0].size], sent[degrees[0].size :]
-
-
-def _working_bytes(net: LightGCNNet, objective: RankingObjective) -> int:
-    """Count what a step needs beside weights and optimiser: layers forth and back, scores of a block, the batch."""
-    table: Tensor = net.table.weight
-    n_tables = 5 if net.is_plain else 4 + 4 * net.config.n_layers
-    return n_tables * table.numel() * 4 + objective.working_bytes(net.config.embedding_dim)
+        self.keep(trained)

@@ -28,6 +28,9 @@ MODELS: Mapping[str, str] = {
     "mf": "edgewise.models.mf:MF",
     "neumf": "edgewise.models.neumf:NeuMF",
     "gc-mc": "edgewise.models.gc_mc:GCMC",
+    "simgcl": "edgewise.models.simgcl:SimGCL",
+    "xsimgcl": "edgewise.models.xsimgcl:XSimGCL",
+    "ultragcn": "edgewise.models.ultragcn:UltraGCN",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""
 

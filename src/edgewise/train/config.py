@@ -10,7 +10,14 @@ from edgewise.config import make
 from edgewise.train.loop_config import LoopConfig
 
 LossName: TypeAlias = Literal[
-    "sampled-softmax", "in-batch-softmax", "infonce", "bpr", "bce", "cosine-contrastive", "alignment-uniformity"
+    "sampled-softmax",
+    "in-batch-softmax",
+    "infonce",
+    "bpr",
+    "bce",
+    "shared-bce",
+    "cosine-contrastive",
+    "alignment-uniformity",
 ]
 SamplerName: TypeAlias = Literal["uniform", "popularity", "in-batch", "mixed", "hard"]
 
@@ -49,6 +56,7 @@ TRAITS: dict[LossName, LossTraits] = {
     ),
     "bpr": LossTraits("own", "uniform", 0.0, 1, 2048, 0.003, 1e-4, 1.0, by_user=False),
     "bce": LossTraits("own", "uniform", 0.0, 4, 2048, 0.003, 1e-4, 1.0, by_user=False),
+    "shared-bce": LossTraits("shared", "uniform", 0.0, None, None, 0.03, 1e-3, 0.5, by_user=True),
     "cosine-contrastive": LossTraits("shared", "uniform", 0.0, 1024, None, 0.03, 1e-4, 0.5, by_user=True, angular=True),
     "alignment-uniformity": LossTraits(
         "none", "uniform", 0.0, None, 4096, 0.01, 1e-4, 0.5, by_user=False, angular=True
@@ -71,7 +79,9 @@ class TrainConfig(LoopConfig):
     loss: LossName | None = None  # None: by the data, see `for_data`
     temperature: PositiveFloat | None = None  # infonce: what cosines are divided by; None: 0.15
     margin: float | None = Field(default=None, ge=-1, le=1)  # cosine-contrastive: cosines below cost nothing; None: 0.4
-    negative_weight: PositiveFloat | None = None  # cosine-contrastive: of the mean over negatives; None: 100
+    negative_weight: PositiveFloat | None = (
+        None  # cosine-contrastive, shared-bce: of the mean over negatives; None: 100
+    )
     uniformity: PositiveFloat | None = None  # alignment-uniformity: weight of the latter; None: 1
 
     sampler: SamplerName | None = None
@@ -93,7 +103,7 @@ class TrainConfig(LoopConfig):
         owned: dict[str, tuple[LossName, ...]] = {
             "temperature": ("infonce",),
             "margin": ("cosine-contrastive",),
-            "negative_weight": ("cosine-contrastive",),
+            "negative_weight": ("cosine-contrastive", "shared-bce"),
             "uniformity": ("alignment-uniformity",),
         }
         for key, owners in owned.items():

@@ -25,6 +25,7 @@ from edgewise.train.losses import (
 from edgewise.train.negatives import NegativeSampler
 from edgewise.train.penalties import flattened, l1_penalty, l2_penalty
 from edgewise.train.sampled_softmax import USERS_AT_ONCE, sampled_softmax_loss
+from edgewise.train.weighted_bce import weighted_bce_loss
 from edgewise.types import Floats, Index
 
 _STEPS_PER_EPOCH = 16
@@ -184,6 +185,8 @@ class RankingObjective:
                     negative_weight=config.negative_weight or 100.0,
                     left_out=drawn.left_out,
                 )
+            case "shared-bce":
+                return weighted_bce_loss(table, *self.weights_of_pairs(table.shape[0], drawn), left_out=drawn.left_out)
             case "alignment-uniformity":
                 return alignment_uniformity_loss(table, users, drawn.items, drawn.spread, config.uniformity or 1.0)
             case _:
@@ -199,6 +202,24 @@ class RankingObjective:
                     left_out=drawn.left_out,
                     precision=self._precision,
                 )
+
+    def penalty(self, below: Tensor) -> Tensor:
+        """Return the penalties on all embeddings, float32 [n_users + n_items, d]."""
+        return self._penalty(below, self._row_weights)
+
+    def weights_of_pairs(self, n_rows: int, drawn: Drawn) -> tuple[Index, csr_array, Index, Floats, Floats]:
+        """Return what `weighted_bce_loss` takes: an interaction counts 1, and so do, times `negative_weight`, all negatives of it.
+
+        Args:
+            n_rows: of the table that the batch is of.
+            drawn: a batch of shared negatives, corrected for how they were drawn.
+        """
+        n, indptr = drawn.items.size, np.searchsorted(drawn.owner, np.arange(drawn.users.size + 1))
+        data = np.full(n, 1 / n, dtype=np.float32)
+        wanted = csr_array((data, drawn.items, indptr), shape=(drawn.users.size, n_rows))
+        n_items = self._interactions.shape[1]
+        by_user = (np.diff(indptr) * ((self._config.negative_weight or 100.0) / (n * n_items))).astype(np.float32)
+        return drawn.users, wanted, drawn.negatives, by_user[:, None], np.exp(-drawn.log_expected)[:, None]
 
     def _with_negatives(self, batch: Batch, rng: np.random.Generator) -> Drawn:
         config = self._config

@@ -1,0 +1,60 @@
+"""Recommenders that end as two tables of vectors which propagation made: asking these, and folding newcomers in."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
+from edgewise.graph.folding import fold_in
+from edgewise.newcomers import Newcomers
+from edgewise.recommender import Recommender
+from edgewise.train.tables import Trained
+from edgewise.types import Floats, Index
+
+
+class TableRecommender(Recommender):
+    """The base of `lightgcn` and its successors: what is asked of the tables, once these are trained.
+
+    Whoever comes after training is folded in: the sum over the neighbours of what these would send to a node of the graph,
+    without a vector of the node's own. Where there is no such sum (layers with normalisation, no layer), nobody is.
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ("users", "items", "users_sent", "items_sent")
+    folds_in: ClassVar[tuple[str, ...]] = ("history",)
+
+    users: Floats  # [n_users, d], after propagation; NaN for a user without interactions
+    items: Floats  # [n_items, d]
+    users_sent: Floats  # [n_users, d], what each user sends to a new item; zeros where nobody can be folded in
+    items_sent: Floats  # [n_items, d], what each item sends to a new user
+
+    def keep(self, trained: Trained) -> None:
+        """Keep what training gave."""
+        self.users, self.items = trained.users, trained.items
+        self.users_sent, self.items_sent = trained.users_sent, trained.items_sent
+
+    def score_block(self, user_index: Index) -> Floats:
+        """Multiply vectors; NaN for a user without interactions, whose vector is what is left of the random start."""
+        return score_embeddings(self.users, self.items, user_index)
+
+    def similarity_block(self, item_index: Index) -> Floats:
+        """Return the cosines of the items' vectors."""
+        return cosine_block(self.items, item_index)
+
+    def item_vectors(self) -> Floats:
+        """Return the items' vectors after propagation."""
+        return self.items
+
+    def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
+        """Fold in by history; NaN without one."""
+        sent = self.items_sent if newcomers.side == "user" else self.users_sent
+        if not sent.any():
+            return None
+        vectors = fold_in(newcomers.history, sent)
+        is_angular = self.config.for_data(self.catalogue.seen).traits.angular
+        return unit_vectors(vectors) if is_angular else vectors
+
+    def add_items(self, newcomers: Newcomers, order: Index) -> None:
+        """Append vectors; what a new item would send to new users is not known, so it sends nothing."""
+        super().add_items(newcomers, order)
+        nothing = np.zeros((len(newcomers), self.items_sent.shape[1]), dtype=np.float32)
+        self.items_sent = np.vstack([self.items_sent, nothing])[order]
