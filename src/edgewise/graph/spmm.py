@@ -64,7 +64,7 @@ def spmm(
         np.float32(plus_scale),
         plus is not None,
         wanted,
-        _even_parts(indptr, rows),
+        even_parts(indptr, rows),
         out,
     )
     return out
@@ -89,12 +89,12 @@ def spmm_of_rows(
     place[rows] = np.arange(rows.size, dtype=np.int32)
     indptr = matrix.indptr.astype(np.int64, copy=False)
     indices = matrix.indices.astype(np.int32, copy=False)
-    parts = _even_parts(indptr, None)
+    parts = even_parts(indptr, None)
     _spmm_of_rows(indptr, indices, matrix.data, values, place, np.float32(scale), np.float32(plus_scale), parts, out)
     return out
 
 
-def _even_parts(indptr: Index, rows: Index | None) -> Index:
+def even_parts(indptr: Index, rows: Index | None) -> Index:
     """Cut rows into parts with about as many edges each: int64 [n_parts + 1], the first row of each and the end."""
     ends = indptr if rows is None else np.concatenate([[0], np.cumsum(indptr[rows + 1] - indptr[rows])])
     n_parts = _PARTS_PER_THREAD * numba.get_num_threads()

@@ -1,0 +1,106 @@
+"""Any convolution of PyTorch Geometric, by its name."""
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import ConfigError
+from edgewise.nn.convolutions import Features
+from edgewise.nn.edges import Edges
+from edgewise.nn.sparse_linear import SparseLinear, SparseRows
+
+
+class ForeignConv(torch.nn.Module):
+    """A convolution of PyTorch Geometric over `Edges`; weights and features of edges go to those that take them.
+
+    What a convolution cannot do is done around it: one that keeps the number of columns gets a linear map first, one that
+    asks for a net (GINConv, GINEConv, NNConv) gets two layers with relu between. In a mini-batch it runs over all senders,
+    and the first n_receivers rows are kept, since not every convolution knows two sets of nodes.
+
+    Args:
+        name: of a class of torch_geometric.nn.
+        in_dim, out_dim: columns of the features, before and after.
+        edge_dim: columns of the edges' features.
+        options: further arguments of the class.
+
+    Raises:
+        ConfigError: if the class wants something that is not in `options`, or refuses them.
+    """
+
+    def __init__(self, name: str, in_dim: int, out_dim: int, edge_dim: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        kind = getattr(load_pyg("nn"), name)
+        wanted = inspect.signature(kind.__init__).parameters
+        given: dict[str, Any] = dict(options)
+        changes_width = "in_channels" in wanted or "nn" in wanted
+        width = in_dim if changes_width else out_dim
+        for key, value in (("in_channels", width), ("out_channels", out_dim), ("channels", out_dim)):
+            if key in wanted:
+                given.setdefault(key, value)
+        if "nn" in wanted and "nn" not in given:
+            of_edges = "in_channels" in wanted  # NNConv makes a matrix of an edge's features
+            given["nn"] = _two_layers(edge_dim, in_dim * out_dim) if of_edges else _two_layers(in_dim, out_dim)
+        if edge_dim and "edge_dim" in wanted:
+            given.setdefault("edge_dim", edge_dim)
+        missing = [
+            key
+            for key, parameter in wanted.items()
+            if key not in given
+            and key != "self"
+            and parameter.default is inspect.Parameter.empty
+            and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        ]
+        if missing:
+            raise ConfigError(
+                f"{name} also wants {', '.join(missing)}; give it in conv_options, such as {{{missing[0]} = …}}."
+            )
+        try:
+            self.conv = kind(**given)
+        except (TypeError, ValueError, AssertionError) as error:
+            raise ConfigError(
+                f"{name} cannot be made with {given}: {error}. See its page in PyTorch Geometric."
+            ) from error
+        self.linear = None if changes_width else SparseLinear(in_dim, out_dim)
+        takes = inspect.signature(self.conv.forward).parameters
+        self.takes_weight = "edge_weight" in takes
+        self.takes_features = "edge_attr" in takes
+
+    def forward(self, x: Features, edges: Edges) -> Tensor:
+        """Return float32 [n_receivers, out_dim]."""
+        if self.linear is not None:
+            x = self.linear(x)
+        dense = x.dense() if isinstance(x, SparseRows) else x
+        extra: dict[str, Any] = {}
+        if self.takes_weight and edges.is_weighted:
+            extra["edge_weight"] = torch.from_numpy(edges.weight)
+        if self.takes_features and edges.features is not None:
+            extra["edge_attr"] = edges.features
+        result: Tensor = self.conv(dense, edges.edge_index, **extra)
+        return result[: edges.n_receivers]
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a class of torch_geometric.nn is a convolution over one kind of nodes and edges."""
+    pyg = load_pyg("nn")
+    kind = getattr(pyg, name, None)
+    return isinstance(kind, type) and issubclass(kind, pyg.MessagePassing)
+
+
+def load_pyg(module: str) -> ModuleType:
+    """Import a module of torch_geometric, such as "nn": only when it is asked for, since it takes seconds, and in silence.
+
+    On its way in it uses parts of torch that warn of their end, which nobody who runs Edgewise can do anything about.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(f"torch_geometric.{module}")
+
+
+def _two_layers(in_dim: int, out_dim: int) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Linear(in_dim, out_dim), torch.nn.ReLU(), torch.nn.Linear(out_dim, out_dim))
