@@ -1,7 +1,7 @@
 """Heterogeneous graphs to and from PyTorch Geometric's `HeteroData`. Needs torch, which no other file of graphs with types does."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
 from edgewise.errors import DataError
 from edgewise.graph.heterogeneous import (
@@ -21,21 +20,26 @@ from edgewise.graph.heterogeneous import (
     ends_of,
     merged_note,
     named,
+    receivers_of,
 )
+from edgewise.graph.pyg import load_pyg
 from edgewise.types import Floats
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
 
 _NODE_KEYS = ("x", "num_nodes", "ids", "feature_names")
 _EDGE_KEYS = ("edge_index", "edge_weight", "edge_attr", "time", "feature_names")
 
 
-def to_hetero_data(graph: HeterogeneousGraph) -> HeteroData:
+def to_hetero_data(graph: HeterogeneousGraph) -> "HeteroData":
     """Turn a graph into PyTorch Geometric's form; nothing is lost, and `from_hetero_data` gives it back.
 
-    Nodes get `num_nodes`, `x` (a CSR tensor where features are sparse), `ids` (int64 tensor, or a list of text) and
+    Nodes get `num_nodes`, `x` (a COO tensor where features are sparse), `ids` (int64 tensor, or a list of text) and
     `feature_names`; edges get `edge_index` by ascending receiver, `edge_weight`, and where they have them `edge_attr`, `time`
     (int64 UTC milliseconds) and `feature_names`. Arrays are copied. The graph's notes are `data.notes`.
     """
-    data = HeteroData()
+    data = load_pyg("data").HeteroData()
     data.notes = list(graph.notes)
     for name, nodes in graph.nodes.items():
         store = data[name]
@@ -62,7 +66,7 @@ def to_hetero_data(graph: HeterogeneousGraph) -> HeteroData:
     return data
 
 
-def from_hetero_data(data: HeteroData) -> HeterogeneousGraph:
+def from_hetero_data(data: "HeteroData") -> HeterogeneousGraph:
     """Turn PyTorch Geometric's form into a graph, whoever made it.
 
     Read are, of nodes, `num_nodes`, `x`, `ids` and `feature_names`; of edges, `edge_index`, `edge_weight`, `edge_attr`, `time`
@@ -73,7 +77,7 @@ def from_hetero_data(data: HeteroData) -> HeterogeneousGraph:
         DataError: if nodes tell neither `num_nodes` nor `x` nor `ids`, edges have no `edge_index` or one that is out of range,
             a type of nodes is missing, a shape does not fit, or a number is not finite.
     """
-    if not isinstance(data, HeteroData):
+    if not isinstance(data, load_pyg("data").HeteroData):
         raise DataError(f"expected a torch_geometric.data.HeteroData, got a {type(data).__name__}.")
     notes = [str(note) for note in data.to_dict().get("_global_store", {}).get("notes", [])]
     nodes = {}
@@ -135,13 +139,11 @@ def _relation(store: Mapping[str, Any], n_sources: int, n_targets: int) -> Relat
 def _tensor(features: csr_array | Floats) -> Tensor:
     if isinstance(features, np.ndarray):
         return torch.from_numpy(features.copy())
-    with torch.sparse.check_sparse_tensor_invariants():  # type: ignore[no-untyped-call]  # said aloud, or torch warns
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(features.indptr.astype(np.int64)),
-            torch.from_numpy(features.indices.astype(np.int64)),
-            torch.from_numpy(features.data.copy()),
-            size=features.shape,
-        )
+    place = np.stack([receivers_of(features), features.indices.astype(np.int64)])
+    values = torch.from_numpy(features.data.copy())
+    # COO: torch warns that its CSR tensors are in beta.
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):  # type: ignore[no-untyped-call]  # said aloud, or torch warns
+        return torch.sparse_coo_tensor(torch.from_numpy(place), values, size=features.shape, is_coalesced=True)
 
 
 def _features(x: Any, what: str) -> csr_array | Floats:
@@ -175,11 +177,13 @@ def _ids(ids: Any, what: str) -> pl.Series:
 def _array(values: Any, what: str) -> NDArray[Any]:
     if isinstance(values, Tensor):
         values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        dense: NDArray[Any] = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        return dense
     try:
-        return np.asarray(values)
+        array: NDArray[Any] = np.asarray(values)
     except ValueError:
         raise DataError(f"{what} is a {type(values).__name__} that is no array; expected a tensor.") from None
+    return array
 
 
 def _names(names: Any, what: str) -> tuple[str, ...]:
