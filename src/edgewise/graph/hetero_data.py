@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from edgewise.errors import DataError
+from edgewise.graph.bipartite import index_type_for
 from edgewise.graph.heterogeneous import (
     EdgeType,
     HeterogeneousGraph,
@@ -151,9 +152,10 @@ def _features(x: Any, what: str) -> csr_array | Floats:
         if x.dim() != 2:
             raise DataError(f"{what}: x is sparse and has the shape {list(x.shape)}; expected [n_nodes, n_features].")
         x = x.detach().cpu()
-        csr = x.coalesce() if x.layout == torch.sparse_coo else x.to_sparse_coo().coalesce()
-        rows, columns = csr.indices().numpy()
-        matrix = csr_array((csr.values().numpy().astype(np.float32), (rows, columns)), shape=tuple(x.shape))
+        entries = x.coalesce() if x.layout == torch.sparse_coo else x.to_sparse_coo().coalesce()
+        values = entries.values().numpy().astype(np.float32)
+        place = entries.indices().numpy().astype(index_type_for(max(values.size, *x.shape)))
+        matrix = csr_array((values, tuple(place)), shape=tuple(x.shape))
         matrix.sort_indices()
         return matrix
     values = _array(x, f"{what}: x")
@@ -169,6 +171,8 @@ def _ids(ids: Any, what: str) -> pl.Series:
         series = pl.Series("ids", _array(ids, "ids") if isinstance(ids, Tensor) else ids, strict=True)
     except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{what}: ids are neither all text nor all integers ({type(error).__name__}).") from None
+    if series.dtype == pl.Null:  # an empty list tells no type, and a missing id is found as such later
+        return series.cast(pl.String)
     if series.dtype != pl.String and not series.dtype.is_integer():
         raise DataError(f"{what}: ids are {series.dtype}; expected text or integers.")
     return series
