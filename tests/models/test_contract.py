@@ -21,6 +21,7 @@ CASES = [
     Case("bpr", {"embedding_dim": 8}),
     Case("graph-filter"),
     Case("lightgcn", {"embedding_dim": 16}),
+    Case("hetero", {"embedding_dim": 16}),
 ]
 
 

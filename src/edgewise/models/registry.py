@@ -21,6 +21,7 @@ MODELS: Mapping[str, str] = {
     "bpr": "edgewise.models.bpr:BPR",
     "graph-filter": "edgewise.models.graph_filter:GraphFilter",
     "lightgcn": "edgewise.models.lightgcn:LightGCN",
+    "hetero": "edgewise.models.hetero:Hetero",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""
 

@@ -234,18 +234,23 @@ class RelationalLayer(torch.nn.Module):
             out[name] = torch.zeros_like(x[name]) if total is None else total
         return out
 
-    def shares_of_relations(self, target: str) -> Tensor:
-        """Return the learnt shares of the relations that arrive at a type of nodes, where `combine` is "weights": float32 [n].
+    def factors(self, target: str) -> Tensor | None:
+        """Return what each of the relations that arrive at a type of nodes is multiplied by before they are added: float32 [n].
 
-        They add up to the number of relations, so that relations that all count alike are a sum.
-
-        Raises:
-            DataError: if there are none.
+        None where that differs with what they bring, by attention. With `combine` of "weights" the factors are a softmax
+        over learnt numbers, times how many there are: where all count alike they are 1, and the combination is a sum.
         """
-        if self.logits is None:
-            raise DataError(f"combine = {self.config.combine!r} learns no number for each relation; use 'weights'.")
         arriving = self.arriving[target]
-        return self.logits[arriving].softmax(0) * len(arriving)
+        match self.config.combine:
+            case "sum":
+                return torch.ones(len(arriving))
+            case "mean":
+                return torch.full((len(arriving),), 1 / max(1, len(arriving)))
+            case "weights":
+                assert self.logits is not None
+                return self.logits[arriving].softmax(0) * len(arriving)
+            case _:
+                return None if len(arriving) > 1 else torch.ones(len(arriving))
 
     def _make_conv(self, dims: tuple[int, int], out_dim: int) -> torch.nn.Module:
         config = self.config
@@ -300,11 +305,9 @@ class RelationalLayer(torch.nn.Module):
             types = None if embedding is None else embedding.of_type.weight[arriving]
             attended: Tensor = self.attention[str(place)](torch.stack(parts), torch.from_numpy(receives), types)
             return attended
-        if self.logits is not None:
-            shares = self.shares_of_relations(self.node_types[place])
-            return torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(0)
-        total = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-        return total / len(parts) if self.config.combine == "mean" else total
+        factors = self.factors(self.node_types[place])
+        assert factors is not None
+        return torch.stack([factor * part for factor, part in zip(factors, parts, strict=True)]).sum(0)
 
 
 class HeterogeneousEncoder(torch.nn.Module):
@@ -365,6 +368,13 @@ class HeterogeneousEncoder(torch.nn.Module):
         Raises:
             DataError: if a type of nodes or edges is missing.
         """
+        outputs = self.outputs(x, edges)
+        if self.config.jumping == "none":
+            return outputs[-1]
+        return {name: torch.stack([output[name] for output in outputs]).mean(0) for name in self.place}
+
+    def outputs(self, x: Mapping[str, Features], edges: Mapping[EdgeType, Edges]) -> list[dict[str, Tensor]]:
+        """Return what goes into the first layer, and what comes out of each, after normalisation and activation."""
         config = self.config
         if lacking := [name for name in self.place if name not in x]:
             raise DataError(f"nodes of type {lacking[0]!r} are missing; there are {', '.join(x) or 'none'}.")
@@ -389,9 +399,24 @@ class HeterogeneousEncoder(torch.nn.Module):
                 }
             given = after
             outputs.append(given)
-        if config.jumping == "none":
-            return given
-        return {name: torch.stack([output[name] for output in outputs]).mean(0) for name in self.place}
+        return outputs
+
+    def factors(self) -> list[dict[EdgeType, float]]:
+        """Return, layer by layer, what each relation is multiplied by before those that arrive at a node are added.
+
+        Those whose shares depend on what they bring, by attention, are left out.
+        """
+        found = []
+        for layer in self.layers:
+            assert isinstance(layer, RelationalLayer)
+            of_layer: dict[EdgeType, float] = {}
+            for name, arriving in layer.arriving.items():
+                factors = layer.factors(name)
+                if factors is not None:
+                    told = factors.detach().tolist()
+                    of_layer |= {layer.edge_types[place]: factor for place, factor in zip(arriving, told, strict=True)}
+            found.append(of_layer)
+        return found
 
     def _input(self, place: int, x: Features) -> Tensor:
         mapped = self.inputs[place](x)
