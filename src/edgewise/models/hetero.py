@@ -43,7 +43,8 @@ class HeteroConfig(TrainConfig):
     id_dropout: float = Field(default=0.0, ge=0, lt=1)  # of users' and items' own vectors, in each step
 
     conv: Literal["light", "rgcn", "gcn", "gat", "gatv2", "transformer", "sage"] = "light"  # along each relation
-    combine: Combine = "weights"  # of the relations that arrive at a node
+    combine: Combine = "sum"  # of the relations that arrive at a node
+    scaled: Literal["by-ends", "by-node"] = "by-node"  # light: which edges the degrees sum up that edges are scaled by
     n_layers: PositiveInt = 3
     n_bases: PositiveInt | None = None  # rgcn: matrices that all relations share
     n_heads: PositiveInt = 4  # gat, gatv2, transformer
@@ -103,7 +104,7 @@ class HeteroNet(torch.nn.Module):
                 raise DataError(
                     f"nodes = {config.nodes!r}: neither users nor items have attributes. Give --items or --users, or set nodes = 'ids'."
                 )
-        self.edges = typed_edges(graph)
+        self.edges = typed_edges(graph, scaled=config.scaled if config.conv == "light" else "none")
         dims = dict.fromkeys(graph.nodes, config.embedding_dim)
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(2**62)))

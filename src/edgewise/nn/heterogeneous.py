@@ -13,10 +13,12 @@ from torch.nn.functional import dropout
 from edgewise.config import Settings
 from edgewise.errors import DataError
 from edgewise.graph.heterogeneous import EdgeType, HeterogeneousGraph, arrow
+from edgewise.graph.normalise import checked_weights, sums_of
 from edgewise.nn.convolutions import Features, GATConv, GCNConv, SAGEConv, TransformerConv
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import Activation, make_activation
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
+from edgewise.types import Doubles
 
 Combine: TypeAlias = Literal["sum", "mean", "weights", "attention", "node-attention"]
 
@@ -59,11 +61,47 @@ class HeterogeneousConfig(Settings):
         return self
 
 
-def typed_edges(graph: HeterogeneousGraph) -> dict[EdgeType, Edges]:
-    """Return the edges of each relation as convolutions take them, with their features."""
+def typed_edges(
+    graph: HeterogeneousGraph, *, scaled: Literal["none", "by-ends", "by-node"] = "none"
+) -> dict[EdgeType, Edges]:
+    """Return the edges of each relation as convolutions take them, with their features.
+
+    Args:
+        graph: not modified.
+        scaled: whether weights are divided by the roots of the degrees of the two ends, as `light` needs it, and which edges a degree
+            sums up: "by-ends", all relations between the same two types of nodes, so that a rare behaviour counts as little as
+            it is rare; "by-node", all relations that a node receives from, or sends to.
+    """
+
+    def kind(edge_type: EdgeType, end: int) -> tuple[str, str, int]:
+        return (
+            edge_type[0] if scaled == "by-ends" or end == 0 else "",
+            edge_type[2] if scaled == "by-ends" or end == 1 else "",
+            end,
+        )
+
+    weights = {edge_type: relation.matrix.data for edge_type, relation in graph.relations.items()}
+    if scaled != "none":
+        degrees: dict[tuple[str, str, int], Doubles] = {}
+        for edge_type, relation in graph.relations.items():
+            for end, places in enumerate(relation.edge_index):
+                sums = sums_of(places, checked_weights(relation.matrix), relation.matrix.shape[1 - end])
+                key = kind(edge_type, end)
+                degrees[key] = degrees[key] + sums if key in degrees else sums
+        for edge_type, relation in graph.relations.items():
+            product = np.ones(relation.n_edges)
+            for end, places in enumerate(relation.edge_index):
+                product *= degrees[kind(edge_type, end)][places]
+            root = np.sqrt(product)
+            scale = np.divide(1, root, out=np.zeros_like(root), where=root > 0)
+            weights[edge_type] = (relation.matrix.data * scale).astype(np.float32)
     return {
-        edge_type: Edges.from_csr(
-            relation.matrix, features=None if relation.features is None else torch.from_numpy(relation.features.copy())
+        edge_type: Edges(
+            relation.matrix.indptr,
+            relation.matrix.indices,
+            relation.matrix.shape[1],
+            weight=weights[edge_type],
+            features=None if relation.features is None else torch.from_numpy(relation.features.copy()),
         )
         for edge_type, relation in graph.relations.items()
     }
@@ -166,7 +204,7 @@ class RelationAttention(torch.nn.Module):
 class RelationalLayer(torch.nn.Module):
     """One layer: along each relation a convolution, at each node their combination and, but for `light`, its own part.
 
-    - light: D_t^-1/2 A_r D_s^-1/2 X_s, as LightGCN has it; no map, and no own part.
+    - light: A_r X_s with the weights given, scaled beforehand by `typed_edges`, as LightGCN has it; no map, and no own part.
     - rgcn: the mean of what neighbours send, times W_r; W_r = sum_b a_rb V_b with shared bases (Schlichtkrull et al.,
       "Modeling Relational Data with Graph Convolutional Networks", ESWC 2018, arXiv:1703.06103, eq. 2 and 3). Differs: the own part
       has a matrix for each type of nodes, not one for all.
@@ -284,7 +322,7 @@ class RelationalLayer(torch.nn.Module):
     def _along(self, place: int, senders: Tensor, receivers: Tensor, edges: Edges) -> Tensor:
         """Return what one relation brings: float32 [n_receivers, out_dim]."""
         if self.config.conv == "light":
-            return edges.scaled_by_degrees.sum(senders)
+            return edges.sum(senders)
         if self.bases is not None:
             shared = self.config.n_bases is not None
             weight = torch.tensordot(self.coefficients[place], self.bases, 1) if shared else self.bases[place]
