@@ -42,9 +42,15 @@ def cosine_block(items: Floats, item_index: Index) -> Floats:
     Returns:
         float32 [b, n_items], from -1 to 1.
     """
-    lengths = np.linalg.norm(items.astype(np.float64), axis=1, keepdims=True)  # [n_items, 1]
-    unit = np.divide(items, lengths, out=np.zeros(items.shape), where=lengths > 0).astype(np.float32)
+    unit = unit_vectors(items)
     return score_embeddings(unit, unit, item_index)
+
+
+def unit_vectors(vectors: Floats) -> Floats:
+    """Scale each row of float32 [n, d] to length 1; a row of zeros stays so, and one of NaN."""
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)  # [n, 1]
+    unit: Floats = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths != 0).astype(np.float32)
+    return unit
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)

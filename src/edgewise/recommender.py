@@ -1,29 +1,33 @@
 """What every recommender can do: the class that models extend, and the results they give.
 
 A model file holds the algorithm: `fit_arrays` learns from a data set, `score_block` scores every item for a block of
-users, and optionally `similarity_block` tells how alike items are and `score_history` scores for histories of people
-that the model never saw. Ids, seen items, ranking, explanations and the model folder are the same for all and live here.
+users, and optionally `similarity_block` tells how alike items are and `embed_newcomers` or `score_newcomers` places users
+and items that the model never saw. Ids, seen items, ranking, explanations and the model folder are the same for all and
+live here.
 """
 
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
 from edgewise import model_folder
 from edgewise.config import Settings, make
 from edgewise.data import Dataset, IdMap
-from edgewise.data.ids import UNKNOWN
+from edgewise.data.ids import UNKNOWN, as_id_series
+from edgewise.embeddings import score_embeddings
 from edgewise.errors import ConfigError, ModelFolderError, NotFittedError
+from edgewise.newcomers import Attributes, Histories, Newcomers, Side
 from edgewise.ranking import NOTHING, block_size, top_k
 from edgewise.search_space import Choice
 from edgewise.types import Floats, Ids, Index
@@ -39,6 +43,7 @@ class Ranked:
         position: which query each row answers: int64 [n_rows], ascending.
         answers: the ids recommended [n_rows].
         scores: float32 [n_rows], falling within a query.
+        reasons: for newcomers, why a list is empty or what of the given was not used; "" where there is nothing to say.
     """
 
     queries: pl.Series
@@ -47,6 +52,7 @@ class Ranked:
     position: Index
     answers: pl.Series
     scores: Floats
+    reasons: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -127,6 +133,36 @@ class Catalogue:
             dataset.fingerprint,
         )
 
+    def with_items(self, item_ids: Ids, newcomers: Newcomers) -> tuple["Catalogue", Index]:
+        """Return the catalogue with new items, and their order: int64 [n_items + n], old places followed by the new.
+
+        Raises:
+            ConfigError: if an id stands twice or is known already, or there is not one for each newcomer.
+        """
+        ids = as_id_series(item_ids, "item")
+        known = self.items.ids_at(self.items.index_of(ids)[self.items.index_of(ids) != UNKNOWN])
+        if len(known) or ids.n_unique() != len(ids) or len(ids) != len(newcomers):
+            wrong = (
+                f"{known[0]!r} is in the catalogue already"
+                if len(known)
+                else f"{len(ids)} ids ({ids.n_unique()} distinct) for {len(newcomers)} items"
+            )
+            raise ConfigError(f"new items need new ids, one each: {wrong}.")
+        every = pl.concat([self.items.ids, ids.cast(self.items.ids.dtype).rename(self.items.ids.name)])
+        order = every.arg_sort().to_numpy().astype(np.int64)
+        strengths = csr_array(hstack([self.strengths, newcomers.history.T], format="csr")[:, order])
+        strengths.sort_indices()
+        table = self.item_table
+        if table is not None:
+            new = ids.cast(table["item_id"].dtype).to_frame("item_id")
+            if newcomers.attributes is not None:
+                kept = [name for name in newcomers.attributes.columns if name in table.columns and name != "item_id"]
+                new = new.with_columns(
+                    [newcomers.attributes[name].cast(table[name].dtype, strict=False) for name in kept]
+                )
+            table = pl.concat([table, new], how="diagonal").gather(order)
+        return replace(self, items=IdMap(every.gather(order), "item"), strengths=strengths, item_table=table), order
+
     @cached_property
     def seen(self) -> csr_array:
         """What each user met: float32 [n_users, n_items] of ones, columns ascending in each row."""
@@ -169,6 +205,32 @@ class Keeping:
     restart: bool = False
 
 
+@runtime_checkable
+class Inductive(Protocol):
+    """What a model does that answers for users and items it never saw; `Recommender.folds_in` says from what."""
+
+    def embed_new(
+        self,
+        side: Side = "user",
+        *,
+        history: Histories | None = None,
+        attributes: Attributes | None = None,
+        friends: Histories | None = None,
+    ) -> Floats:
+        """Place newcomers in the model's space: float32 [n, d], NaN for whom it cannot."""
+
+    def recommend_new(
+        self,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        history: Histories | None = None,
+        attributes: Attributes | None = None,
+        friends: Histories | None = None,
+    ) -> Ranked:
+        """Recommend to new users."""
+
+
 class Recommender(ABC):
     """The base of all models: `fit` a data set, then ask by the caller's own ids.
 
@@ -195,6 +257,10 @@ class Recommender(ABC):
     """What a search over settings may vary, and within which bounds."""
     scores_cold_items: ClassVar[bool] = False
     """Whether an item that nobody met gets a score; where not, it is never recommended."""
+    folds_in: ClassVar[tuple[str, ...]] = ()
+    """From what the model answers for a user it never saw: of "history", "attributes", "friends"."""
+    items: Any
+    """Of a model with vectors: those of the items, float32 [n_items, d]."""
 
     def __init__(self, config: Settings | None = None, *, seed: int = 0, **settings: Any) -> None:
         if config is not None and settings:
@@ -229,6 +295,43 @@ class Recommender(ABC):
     def similarity_block(self, item_index: Index) -> Floats | None:  # noqa: ARG002 - the signature is the protocol
         """Tell how alike all items are to some: float32 [b, n_items], or None if the model has no such notion."""
         return None
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats | None:
+        """Score all items for users whom training never saw.
+
+        Returns:
+            float32 [n, n_items], NaN where the model cannot say; None if it cannot for anyone. By default what
+            `embed_newcomers` gives, times the vectors of the items.
+        """
+        vectors = self.embed_newcomers(newcomers)
+        if vectors is None:
+            return None
+        return score_embeddings(vectors, self.items, np.arange(len(newcomers)))
+
+    def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:  # noqa: ARG002 - the signature is the protocol
+        """Place users or items that training never saw among the model's vectors.
+
+        Returns:
+            float32 [n, d], NaN for whom the model cannot; None if it has no vectors or cannot for anyone of this side.
+        """
+        return None
+
+    def add_items(self, newcomers: Newcomers, order: Index) -> None:
+        """Append new items to what the model has learned (`STATE`); a model whose items are the vectors `items` needs no more.
+
+        Args:
+            newcomers: the new items [n].
+            order: int64 [n_items + n], the places, of the old items followed by the new, in their new order.
+
+        Raises:
+            ConfigError: if the model cannot take new items.
+        """
+        vectors = self.embed_newcomers(newcomers)
+        if vectors is None:
+            raise ConfigError(
+                f"{self.name} cannot take new items; models that know attributes can, such as graphsage and content."
+            )
+        self.items = np.vstack([self.items, vectors])[order]
 
     def item_vectors(self) -> Floats | None:
         """Return the items' places in the model's space, float32 [n_items, d], or None if it has no such space."""
@@ -308,6 +411,132 @@ class Recommender(ABC):
         best, scores = self.recommend_block(user_index[known], _checked_k(k), exclude_seen=exclude_seen)
         return _ranked(catalogue.users, user_ids, catalogue.items, known, best, scores, ("user_id", "item_id"))
 
+    def recommend_new(
+        self,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        history: Histories | None = None,
+        attributes: Attributes | None = None,
+        friends: Histories | None = None,
+    ) -> Ranked:
+        """Recommend to users whom training never saw, from what is known of them; nothing is trained again.
+
+        Args:
+            k: the longest list, > 0.
+            exclude_seen: leave out what is in the history.
+            history: ids of items that one newcomer met, or a list of these for each of several.
+            attributes: by name, as in the user table; or a list of such mappings, or a table.
+            friends: ids of users, as `history`.
+
+        Returns:
+            A list for each, its query the place from 0; `reasons` tells why one is empty.
+
+        Raises:
+            IdTypeError: if ids are of the other kind.
+            ConfigError: if nothing is given, or for different numbers of newcomers.
+        """
+        catalogue = self.catalogue
+        newcomers = self.newcomers("user", history=history, attributes=attributes, friends=friends)
+        k = min(_checked_k(k), len(catalogue.items))
+        best = np.full((len(newcomers), k), NOTHING, dtype=np.int64)
+        scores = np.full((len(newcomers), k), np.nan, dtype=np.float32)
+        size = block_size(len(catalogue.items))
+        for start in range(0, len(newcomers), size):
+            some = newcomers.rows(np.arange(start, min(start + size, len(newcomers))))
+            found = top_k(self.masked_newcomer_scores(some), k, some.history if exclude_seen else None)
+            best[start : start + size], scores[start : start + size] = found
+        places = pl.Series("newcomer", np.arange(len(newcomers)))
+        there = best != NOTHING
+        reasons = tuple(
+            newcomers.remarks[place] if there[place].any() else self._why_nothing(newcomers, place)
+            for place in range(len(newcomers))
+        )
+        rows = np.broadcast_to(np.arange(len(newcomers))[:, None], best.shape)[there]
+        answers = catalogue.items.ids_at(best[there]).rename("item_id")
+        return Ranked(places, "newcomer", "item_id", rows, answers, scores[there], reasons)
+
+    def embed_new(
+        self,
+        side: Side = "user",
+        *,
+        history: Histories | None = None,
+        attributes: Attributes | None = None,
+        friends: Histories | None = None,
+    ) -> Floats:
+        """Place users or items that training never saw in the model's space, without training again.
+
+        Args:
+            side: "user" or "item".
+            history: ids of the items that a new user met, or of the users who met a new item; or a list of these for each.
+            attributes, friends: as in `recommend_new`.
+
+        Returns:
+            float32 [n, d]; NaN for whom the model cannot say.
+
+        Raises:
+            IdTypeError, ConfigError: as `recommend_new`; ConfigError also if the model has no vectors for newcomers.
+        """
+        newcomers = self.newcomers(side, history=history, attributes=attributes, friends=friends)
+        vectors = self.embed_newcomers(newcomers)
+        if vectors is None:
+            raise ConfigError(f"{self.name} has no vectors for a new {side}; lightgcn, gcn, gat and graphsage have.")
+        return vectors
+
+    def with_new_items(
+        self, item_ids: Ids, *, history: Histories | None = None, attributes: Attributes | None = None
+    ) -> Self:
+        """Return a model that also knows some new items, placed by their attributes or by who met them; nothing is trained.
+
+        Args:
+            item_ids: the new ids [n].
+            history: for each, the ids of users who met it. attributes: for each, as in the item table.
+
+        Raises:
+            ConfigError: if an id is known already, or the model cannot take new items.
+        """
+        catalogue = self.catalogue
+        newcomers = self.newcomers("item", history=history, attributes=attributes)
+        extended, order = catalogue.with_items(item_ids, newcomers)
+        other = copy(self)
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+            delattr(other, name)
+        other.add_items(newcomers, order)
+        other._catalogue = extended
+        return other
+
+    def newcomers(
+        self,
+        side: Side,
+        *,
+        history: Histories | None = None,
+        attributes: Attributes | None = None,
+        friends: Histories | None = None,
+    ) -> Newcomers:
+        """Translate what is known of newcomers from the caller's ids."""
+        users, items = self.catalogue.users, self.catalogue.items
+        return Newcomers.of(side, users, items, history=history, attributes=attributes, friends=friends)
+
+    def masked_newcomer_scores(self, newcomers: Newcomers) -> Floats:
+        """Return `score_newcomers` with NaN for items that nobody met, unless the model says it can score those."""
+        scores = self.score_newcomers(newcomers)
+        if scores is None:
+            return np.full((len(newcomers), len(self.catalogue.items)), np.nan, dtype=np.float32)
+        return self._without_cold_items(scores)
+
+    def _why_nothing(self, newcomers: Newcomers, place: int) -> str:
+        known, remark = newcomers.known_by(place), newcomers.remarks[place]
+        if not known:
+            return f"Nothing usable is known of this newcomer. {remark}".rstrip()
+        if usable := [name for name in known if name in self.folds_in]:
+            return f"{self.name} finds nothing by {' and '.join(usable)}. {remark}".rstrip()
+        answers = (
+            f"it answers by {', '.join(self.folds_in)}"
+            if self.folds_in
+            else "it answers for users of its training data alone"
+        )
+        return f"{self.name} cannot use {' and '.join(known)}: {answers}. {remark}".rstrip()
+
     def recommend_block(self, user_index: Index, k: int, *, exclude_seen: bool = True) -> tuple[Index, Floats]:
         """Recommend by dense index, as evaluation and serving ask.
 
@@ -331,7 +560,9 @@ class Recommender(ABC):
 
     def masked_scores(self, user_index: Index) -> Floats:
         """Return `score_block` with NaN for items that nobody met, unless the model says it can score those."""
-        scores = self.score_block(user_index)
+        return self._without_cold_items(self.score_block(user_index))
+
+    def _without_cold_items(self, scores: Floats) -> Floats:
         if not self.scores_cold_items and self._cold_items.size:
             scores[:, self._cold_items] = np.nan
         return scores

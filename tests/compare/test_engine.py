@@ -144,7 +144,7 @@ def test_validation_is_taken_as_the_test_was() -> None:
     inner = validation_split(split_dataset(stamped, "time", test=0.2), seed=0)
     assert inner.how == "time"
     assert inner.train.events["timestamp"].max() <= inner.test.events["timestamp"].min()  # type: ignore[operator]
-    assert validation_split(split_dataset(stamped, "cold-items", test=0.2), seed=0).how == "random"
+    assert validation_split(split_dataset(stamped, "cold-items", test=0.2), seed=0).how == "cold-items"
 
 
 class _Const:

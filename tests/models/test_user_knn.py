@@ -19,6 +19,7 @@ def dense_scores(met: Doubles, n_neighbours: int, rarity: float, q: float, c: fl
     for row in likeness:
         row[row < np.sort(row)[-n_neighbours]] = 0
     scores: Doubles = likeness @ met @ np.diag(np.where(counts > 0, np.maximum(counts, 1) ** -c, 0))
+    scores[likeness.sum(axis=1) == 0] = np.nan  # nobody alike: nothing to say
     return scores
 
 

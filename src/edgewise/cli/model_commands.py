@@ -128,26 +128,64 @@ def evaluate(
 
 def recommend(
     directory: options.ModelFolder,
-    user: Annotated[list[str], typer.Option("--user", metavar="ID", help="The user's id; can be repeated.")],
+    user: Annotated[
+        list[str] | None, typer.Option("--user", metavar="ID", help="The user's id; can be repeated.")
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option("--history", metavar="ID,ID", help="For a newcomer: ids of items met, with commas between."),
+    ] = None,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option("--attributes", metavar="KEY=VALUE", help="For a newcomer: what is known; can be repeated."),
+    ] = None,
+    friends: Annotated[
+        str | None, typer.Option("--friends", metavar="ID,ID", help="For a newcomer: ids of users who are friends.")
+    ] = None,
     k: options.K = 10,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Also list what the user has met.")] = False,
     reasons: Annotated[int, typer.Option("--reasons", min=0, help="How many reasons to give for each item.")] = 2,
     json: options.Json = None,
 ) -> None:
-    """List what to recommend to a user, and why; whom the model does not know gets what is popular, and is told so."""
-    from edgewise.cli.console import emit_json, say, table
-    from edgewise.models import load
-    from edgewise.pipeline.answer import answer, history_of
+    """List what to recommend to a user, and why; whom the model does not know gets what is popular, and is told so.
 
+    A newcomer has no id yet: --history, --attributes and --friends say what is known instead of --user.
+    """
+    from edgewise.cli.console import emit_json, say, table
+    from edgewise.errors import ConfigError
+    from edgewise.models import load
+    from edgewise.pipeline.answer import answer, answer_newcomer, history_of
+
+    is_new = history is not None or bool(attributes) or friends is not None
+    if is_new == bool(user):
+        raise ConfigError("whom for? Give --user ID, or for a newcomer --history, --attributes or --friends; not both.")
     model = load(directory)
+    if not user:
+        users, items = model.catalogue.users, model.catalogue.items
+        given = answer_newcomer(
+            model,
+            "(new)",
+            k,
+            history=None if history is None else items.from_text(_parts_of(history)),
+            attributes=_pairs_of(attributes) if attributes else None,
+            friends=None if friends is None else users.from_text(_parts_of(friends)),
+            exclude_seen=not include_seen,
+        )
+        if json:
+            emit_json(given.to_json(), json)
+            return
+        source = f"by {given.source}" + (f": {given.note}" if given.note else "")
+        printed = [[str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}"] for item in given.items]
+        table(f"for a newcomer, {source}", ["rank", "item", "title", "score"], printed, right={0, 3})
+        return
     ids = model.catalogue.users.from_text(user)
     answers = answer(model, ids, k, exclude_seen=not include_seen, n_reasons=reasons, names=user)
     if json:
         emit_json([given.to_json() for given in answers], json)
         return
     for given, user_id in zip(answers, ids, strict=True):
-        if history := (history_of(model, user_id, 5) if user_id is not None else []):
-            say(f"user {given.user_id} liked: {'; '.join(history)}")
+        if liked := (history_of(model, user_id, 5) if user_id is not None else []):
+            say(f"user {given.user_id} liked: {'; '.join(liked)}")
         source = f"by {given.source}" + (f": {given.note}" if given.note else "")
         rows = [
             [str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}", "; ".join(item.reasons)]
@@ -233,6 +271,24 @@ def models(json: options.Json = None) -> None:
         [[row["name"], row["title"], row["needs"], row["paper"]] for row in found],
     )
     say("settings of each, with defaults: edgewise models --json")
+
+
+def _parts_of(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _pairs_of(assignments: list[str]) -> dict[str, str]:
+    """Read "age=25" and the like.
+
+    Raises:
+        ConfigError: if a part has no "=" or no name.
+    """
+    from edgewise.errors import ConfigError
+
+    pairs = dict(text.partition("=")[::2] for text in assignments)
+    if wrong := [text for text in assignments if not text.partition("=")[0].strip() or "=" not in text]:
+        raise ConfigError(f"--attributes {wrong[0]!r}: expected KEY=VALUE, such as --attributes age=25.")
+    return {key.strip(): value.strip() for key, value in pairs.items()}
 
 
 def cut_offs(text: str | None) -> list[int] | None:

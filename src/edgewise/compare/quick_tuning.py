@@ -77,7 +77,7 @@ def tune_quick(
 
 def validation_split(split: Split, *, seed: int) -> Split:
     """Split the training part as the whole was split; by random share where that is not possible."""
-    how = split.how if split.how in ("time", "leave-last-out", "random") else "random"
+    how = split.how if split.how in ("time", "leave-last-out", "random", "cold-users", "cold-items") else "random"
     if how == "time" and not split.train.has_times:
         how = "random"
     return split_dataset(split.train, how, test=0.1, seed=seed)

@@ -13,17 +13,23 @@ from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
 from edgewise.data.split import Split
 from edgewise.errors import DataError, UnknownNameError
+from edgewise.evaluate.beyond import co_interaction_vectors
 from edgewise.evaluate.metrics import METRICS, find_hits
+from edgewise.evaluate.newcomers import NewcomerScorer, newcomers_of
 from edgewise.evaluate.protocol import Scorer, evaluate
 from edgewise.evaluate.result import Evaluation
 from edgewise.evaluate.segments import mean_of
 from edgewise.evaluate.targets import find_targets
-from edgewise.pipeline.fallback import popular_items
+from edgewise.pipeline.fallback import popular_items, popular_scores
 from edgewise.ranking import Rows
 from edgewise.recommender import Catalogue
+from edgewise.types import Floats, Index
 
 NEW_USERS = "users: new (answered by what is popular)"
 """The name of the segment of test users whom training does not know."""
+
+FALLEN_BACK = "users: no answer by the model (answered by what is popular)"
+"""The name of the segment of test users whom the model could not answer."""
 
 
 class Task(Protocol):
@@ -57,21 +63,81 @@ class ItemsTask:
     def evaluate(self, model: Scorer, split: Split, k: tuple[int, ...], *, thorough: bool = True) -> Evaluation:
         """Rank for the users that training knows; newcomers are a segment of their own, answered by the fallback.
 
-        Where every test user is new (a split by users), the fallback is what gets measured, for every model alike.
+        Where users are what is new (a split by users), every model is asked about them as `recommend_new` is, from their
+        attributes and what the split reveals. Where items are, the new items are ranked among themselves: which of them
+        suits whom is the question, and no model should put an unknown item above all that is known and liked.
+        Whomever a model cannot answer gets what is popular, as people would.
         """
-        if not (model.catalogue.users.index_of(split.test.users.ids) != UNKNOWN).any():
-            found = evaluate_newcomers(model.catalogue, split.test, k)
-            if found is None:
-                raise DataError(
-                    "all users and items of the test data are new to training; nobody could have found anything."
-                )
-            return found
-        found = evaluate(model, split.test, k=k, auc=thorough, edges=thorough)
+        if split.how == "cold-items":
+            return evaluate(_AmongNewItems(model), split.test, k=k, auc=False, edges=False)
+        if split.how == "cold-users" or not (model.catalogue.users.index_of(split.test.users.ids) != UNKNOWN).any():
+            return _evaluate_all_new(model, split, k, thorough=thorough)
+        asked = _WithFallback(model)
+        found = asked.told(evaluate(asked, split.test, k=k, auc=thorough, edges=thorough))
         answered = evaluate_newcomers(model.catalogue, split.test, k) if thorough else None
         if answered is None:
             return found
         figures = {"n": float(answered.user_index.size), **answered.overall}
         return replace(found, segments=found.segments | {NEW_USERS: figures})
+
+
+class _WithFallback:
+    """A scorer that gives what is popular to whom the model cannot answer, and counts them."""
+
+    def __init__(self, model: Scorer) -> None:
+        self.model, self.name = model, str(getattr(model, "name", type(model).__name__))
+        self.fallen: set[int] = set()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.model.catalogue
+
+    def masked_scores(self, user_index: Index) -> Floats:
+        scores = self.model.masked_scores(user_index)
+        without = np.isnan(scores).all(axis=1)
+        if without.any():
+            self.fallen |= set(user_index[without].tolist())
+            scores[without] = popular_scores(getattr(self.model, "model", self.model).catalogue)
+        return scores
+
+    def told(self, found: Evaluation) -> Evaluation:
+        """Add who fell back as a segment."""
+        there = np.isin(found.user_index, np.fromiter(self.fallen, dtype=np.int64))
+        if not there.any():
+            return found
+        figures = {name: mean_of(values[there]) for name, values in found.per_user.items()}
+        return replace(found, segments=found.segments | {FALLEN_BACK: {"n": float(there.sum()), **figures}})
+
+
+class _AmongNewItems:
+    """A scorer that ranks the items which nobody met in training among themselves."""
+
+    def __init__(self, model: Scorer) -> None:
+        self.model, self.name = model, str(getattr(model, "name", type(model).__name__))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.model.catalogue
+
+    def masked_scores(self, user_index: Index) -> Floats:
+        scores = self.model.masked_scores(user_index)
+        scores[:, self.catalogue.item_counts > 0] = np.nan
+        return scores
+
+
+def _evaluate_all_new(model: Scorer, split: Split, k: tuple[int, ...], *, thorough: bool) -> Evaluation:
+    """Ask about the test users as about people whom training never saw."""
+    known = model.catalogue
+    scorer = NewcomerScorer(model, *newcomers_of(known, split.test, split.revealed))  # type: ignore[arg-type]
+    n_training_users = int((np.diff(known.seen.indptr) > 0).sum())
+    targets = replace(
+        find_targets(scorer.catalogue, split.test), item_counts=known.item_counts, n_training_users=n_training_users
+    )
+    asked = _WithFallback(scorer)
+    likeness = co_interaction_vectors(known.seen)
+    return asked.told(
+        evaluate(asked, split.test, k=k, auc=thorough, edges=thorough, targets=targets, item_features=likeness)
+    )
 
 
 def evaluate_newcomers(catalogue: Catalogue, test: Dataset, k: tuple[int, ...]) -> Evaluation | None:

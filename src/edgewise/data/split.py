@@ -29,6 +29,7 @@ class SplitConfig(Settings):
     valid: float = Field(default=0.0, ge=0, lt=1)  # the share of what is left that goes to validation
     n_folds: int = Field(default=5, ge=2)  # k-fold
     fold: NonNegativeInt = 0
+    reveal: NonNegativeInt = 0  # cold-users: so many of each test user's first items are shown when asking
     min_train: NonNegativeInt = 1  # random and leave-last-out: how many items of each user stay in training at least
 
 
@@ -43,6 +44,7 @@ class Split:
         how: "random", "leave-last-out", "time", "cold-users", "cold-items", "k-fold" or "given".
         notes: what was done and how many are new, moved or left out, one line each, for people.
         whole_train: train and valid together, to fit again on once settings are chosen; train itself without valid.
+        revealed: of a split by users, the first items of each test user, which are shown when asking; None where none are.
     """
 
     train: Dataset
@@ -51,6 +53,7 @@ class Split:
     how: str
     notes: tuple[str, ...]
     whole_train: Dataset
+    revealed: Dataset | None = None
 
 
 def split_dataset(
@@ -63,6 +66,7 @@ def split_dataset(
     n_folds: int = 5,
     fold: int = 0,
     min_train: int = 1,
+    reveal: int = 0,
 ) -> Split:
     """Split into train and test, and carve valid from train the same way (for k-fold: at random).
 
@@ -85,6 +89,7 @@ def split_dataset(
         seed: the run's.
         n_folds, fold: k-fold only: how many parts, and which of them (from 0) is the test set.
         min_train: how many of a user's items stay in training at least, 0 or more.
+        reveal: cold-users only: how many of each test user's first items are shown when asking, and no longer to be found.
 
     Raises:
         UnknownNameError: listing the splits there are.
@@ -103,7 +108,32 @@ def split_dataset(
     options = _Options(test, seed, min_train, n_folds, fold)
     train, held_out, notes = _cut_off(dataset, how, "test", options)
     split = Split(train, held_out, None, how, notes, train)
+    if reveal:
+        if how != "cold-users":
+            raise ConfigError(f"reveal = {reveal} belongs to the split 'cold-users', not {how!r}; leave it out.")
+        split = _with_revealed(split, reveal)
     return carve_valid(split, valid, seed=seed, min_train=min_train) if valid else split
+
+
+def _with_revealed(split: Split, n_items: int) -> Split:
+    """Show the first items of each test user, by time or else by file order; who met no more than that is left out."""
+    pairs = _pairs_of(split.test)
+    first = np.full(pairs.user.size, split.test.n_events, dtype=np.int64)
+    np.minimum.at(first, pairs.of_event, np.arange(split.test.n_events))
+    order = np.lexsort([first, pairs.user])
+    n_of_user = np.bincount(pairs.user)
+    place = np.empty(order.size, dtype=np.int64)
+    place[order] = np.arange(order.size) - np.repeat(np.cumsum(n_of_user) - n_of_user, n_of_user)
+    long_enough = n_of_user[pairs.user] > n_items
+    shown, asked = ((mask & long_enough)[pairs.of_event] for mask in (place < n_items, place >= n_items))
+    if not asked.any():
+        raise DataError(
+            f"reveal = {n_items}: no test user met more than {count(n_items, 'item')}; choose a smaller number."
+        )
+    n_out = int((n_of_user > 0).sum() - (n_of_user > n_items).sum())
+    note = f"The first {count(n_items, 'item')} of each test user are shown when asking; {count(n_out, 'user')} with no more were left out."
+    revealed, test = split.test.subset(pl.Series(shown)), split.test.subset(pl.Series(asked))
+    return replace(split, test=test, revealed=revealed, notes=(*split.notes, note))
 
 
 def k_fold(dataset: Dataset, n_folds: int = 5, *, valid: float = 0.0, seed: int = 0) -> Iterator[Split]:

@@ -9,6 +9,7 @@ from edgewise.errors import ConfigError
 from edgewise.graph.bipartite import transposed
 from edgewise.graph.normalise import checked_weights, sums_of
 from edgewise.graph.products import top_quotients
+from edgewise.types import Doubles
 
 Similarity: TypeAlias = Literal["cosine", "jaccard", "dice", "tversky", "dot"]
 """How alike two rows are; `top_neighbours` has the formulas."""
@@ -51,28 +52,68 @@ def top_neighbours(
         DataError: if a weight is negative or not a number.
         ConfigError: if a setting is out of range or does not belong to the similarity.
     """
+    return _neighbours(matrix, matrix, n_neighbours, similarity, shrinkage, exponents, tversky, skip_diagonal=True)
+
+
+def neighbours_among(
+    asked: csr_array,
+    matrix: csr_array,
+    n_neighbours: int | None,
+    *,
+    similarity: Similarity = "cosine",
+    shrinkage: float = 0.0,
+    exponents: tuple[float, float] = (0.5, 0.5),
+) -> csr_array:
+    """Find the rows of `matrix` most like rows that are not among them; else as `top_neighbours`.
+
+    Args:
+        asked: [b, m]. matrix: [n, m].
+
+    Returns:
+        float32 [b, n].
+    """
+    return _neighbours(asked, matrix, n_neighbours, similarity, shrinkage, exponents, (1.0, 1.0), skip_diagonal=False)
+
+
+def _neighbours(
+    asked: csr_array,
+    matrix: csr_array,
+    n_neighbours: int | None,
+    similarity: Similarity,
+    shrinkage: float,
+    exponents: tuple[float, float],
+    tversky: tuple[float, float],
+    *,
+    skip_diagonal: bool,
+) -> csr_array:
     _check_settings(similarity, n_neighbours, shrinkage, tversky)
-    weights = checked_weights(matrix)
     if similarity in ("cosine", "dot"):
-        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        lengths = sums_of(rows, weights**2, matrix.shape[0])  # |i|^2
+        lengths = [_squared_lengths(rows) for rows in (asked, matrix)]
         p, q = exponents if similarity == "cosine" else (0.0, 0.0)
-        return top_quotients(
-            matrix, transposed(matrix), n_neighbours, lengths**p, lengths**q, skip_diagonal=True, shrinkage=shrinkage
-        )
-    x, y = {"jaccard": (1.0, 1.0), "dice": (0.5, 0.5), "tversky": tversky}[similarity]
-    sets = csr_array((np.ones_like(weights), matrix.indices, matrix.indptr), shape=matrix.shape)
-    counts = np.diff(matrix.indptr).astype(np.float64)
+        sizes, others, set_weights = (lengths[0] ** p, lengths[1] ** q), (asked, matrix), None
+    else:
+        set_weights = {"jaccard": (1.0, 1.0), "dice": (0.5, 0.5), "tversky": tversky}[similarity]
+        others = (_as_sets(asked), _as_sets(matrix))
+        sizes = tuple(np.diff(rows.indptr).astype(np.float64) for rows in (asked, matrix))
     return top_quotients(
-        sets,
-        transposed(sets),
+        others[0],
+        transposed(others[1]),
         n_neighbours,
-        counts,
-        counts,
-        skip_diagonal=True,
+        *sizes,
+        skip_diagonal=skip_diagonal,
         shrinkage=shrinkage,
-        set_weights=(x, y),
+        set_weights=set_weights,
     )
+
+
+def _squared_lengths(matrix: csr_array) -> Doubles:
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return sums_of(rows, checked_weights(matrix) ** 2, matrix.shape[0])
+
+
+def _as_sets(matrix: csr_array) -> csr_array:
+    ones = np.ones_like(checked_weights(matrix))
+    return csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _check_settings(similarity: str, n_neighbours: int | None, shrinkage: float, tversky: tuple[float, float]) -> None:

@@ -84,6 +84,13 @@ class Propagation:
             return x * self.layer_weights[0]
         return self._product(*self._below_last(x), x, self.layer_weights[0])
 
+    def below_last(self, x: Tensor) -> Tensor:
+        """Return what the last product is taken of, its factor included: the sum is w_0 x + A (this). No gradient."""
+        if len(self.layer_weights) == 1:
+            return torch.zeros_like(x)
+        below, scale = self._below_last(x.detach().contiguous())
+        return below * scale
+
     def _below_last(self, x: Tensor) -> tuple[Tensor, float]:
         """Return what the last product is taken of, and its factor."""
         below, scale = x, self.layer_weights[-1]

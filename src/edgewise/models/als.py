@@ -12,6 +12,7 @@ from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.graph.bipartite import EdgeWeight, weighted_interactions
+from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
@@ -48,6 +49,7 @@ class ALS(Recommender):
     )
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ALSConfig
+    folds_in: ClassVar[tuple[str, ...]] = ("history",)
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),
@@ -84,13 +86,21 @@ class ALS(Recommender):
 
     def score_history(self, rows: csr_array) -> Floats:
         """Score all items for histories of anyone: float32 [b, n_items] from confidences before alpha [b, n_items]."""
+        return score_embeddings(self.embed_history(rows), self.items, np.arange(rows.shape[0]))
+
+    def embed_history(self, rows: csr_array) -> Floats:
+        """Solve for the vectors of anyone: float32 [b, d] from confidences before alpha [b, n_items]."""
         vectors = np.zeros((rows.shape[0], self.items.shape[1]), dtype=np.float32)
         gram = self._gram()
         for row, (start, stop) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
             y = self.items[rows.indices[start:stop]].astype(np.float64)  # [n_history, d]
             confidence = self.config.alpha * rows.data[start:stop].astype(np.float64)
             vectors[row] = np.linalg.solve(_weighted_gram(gram, y, confidence), y.T @ confidence)
-        return score_embeddings(vectors, self.items, np.arange(rows.shape[0]))
+        return vectors
+
+    def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
+        """Solve for the vectors of new users from their histories, each item with a weight of 1."""
+        return by_history(self.embed_history, newcomers) if newcomers.side == "user" else None
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the cosine of item vectors."""

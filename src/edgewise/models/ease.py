@@ -15,6 +15,7 @@ from edgewise.errors import MemoryNeedError, TrainingError
 from edgewise.graph.bipartite import transposed
 from edgewise.graph.products import dense_product
 from edgewise.graph.spmm import spmm
+from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
 from edgewise.search_space import LogUniform, SearchSpace
 from edgewise.types import Floats, Index
@@ -47,6 +48,7 @@ class EASE(Recommender):
     needs: ClassVar[str] = "interactions, and memory for n_items^2 numbers"
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = EASEConfig
+    folds_in: ClassVar[tuple[str, ...]] = ("history",)
     STATE: ClassVar[tuple[str, ...]] = ("weights",)
     SEARCH: ClassVar[SearchSpace] = {"regularization": LogUniform(10.0, 5000.0)}
 
@@ -74,6 +76,10 @@ class EASE(Recommender):
     def score_history(self, rows: csr_array) -> Floats:
         """Score all items for histories of anyone: float32 [b, n_items] from [b, n_items]."""
         return spmm(rows, self.weights)
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats:
+        """Score by history, as for known users."""
+        return by_history(self.score_history, newcomers)
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the partial correlation of items, given all others: -P_ij / sqrt(P_ii P_jj)."""

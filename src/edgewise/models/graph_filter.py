@@ -14,6 +14,7 @@ from edgewise.graph.normalise import degree_scale
 from edgewise.graph.products import dense_product
 from edgewise.graph.spmm import spmm
 from edgewise.graph.svd import truncated_svd
+from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import LogUniform, SearchSpace, Uniform
@@ -56,6 +57,7 @@ class GraphFilter(Recommender):
         "and Choi et al., “Blurring-Sharpening Process Models for Collaborative Filtering” (BSPM), SIGIR 2023"
     )
     Config: ClassVar[type[Settings]] = GraphFilterConfig
+    folds_in: ClassVar[tuple[str, ...]] = ("history",)
     STATE: ClassVar[tuple[str, ...]] = ("people", "analysis", "synthesis")
     SEARCH: ClassVar[SearchSpace] = {
         "ridge_share": LogUniform(0.03, 0.7),
@@ -104,6 +106,10 @@ class GraphFilter(Recommender):
         )
         direct = (self.people[history] @ self._item_users[[item_index]].T).toarray()[:, 0]
         return direct + (rows @ self.analysis) @ self.synthesis[item_index], True
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats:
+        """Score by history, as for known users."""
+        return by_history(self.score_history, newcomers)
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Return the cosines of the items' filtered spectra."""

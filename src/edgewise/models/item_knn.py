@@ -13,6 +13,7 @@ from edgewise.graph.bipartite import EdgeWeight, transposed, weighted_interactio
 from edgewise.graph.cooccurrence import Similarity, top_neighbours
 from edgewise.graph.normalise import bm25, degree_scale, tf_idf
 from edgewise.graph.products import dense_product
+from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
 from edgewise.search_space import IntLogUniform, OneOf, SearchSpace, Uniform
 from edgewise.types import Floats, Index
@@ -50,6 +51,7 @@ class ItemKNN(Recommender):
     )
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ItemKNNConfig
+    folds_in: ClassVar[tuple[str, ...]] = ("history",)
     STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
     SEARCH: ClassVar[SearchSpace] = {
         "n_neighbours": IntLogUniform(50, 1000),
@@ -87,6 +89,10 @@ class ItemKNN(Recommender):
     def score_history(self, rows: csr_array) -> Floats:
         """Score all items for histories of anyone: float32 [b, n_items] from [b, n_items]."""
         return dense_product(rows, self._votes)
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats:
+        """Score by history, as for known users."""
+        return by_history(self.score_history, newcomers)
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the likeness that scores are made of; 0 beyond the nearest."""

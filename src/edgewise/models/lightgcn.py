@@ -11,13 +11,15 @@ from torch.nn.functional import dropout, normalize
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.dropout import GraphDropout
+from edgewise.graph.folding import fold_in, senders
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation, StalePropagation
 from edgewise.graph.reorder import Order
 from edgewise.graph.svd import truncated_svd
+from edgewise.newcomers import Newcomers
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, OneOf, SearchSpace
@@ -133,6 +135,9 @@ class LightGCN(Recommender):
     A loss that sees angles alone (infonce, cosine-contrastive, alignment-uniformity) leaves lengths to chance; then the
     vectors are cut to length 1, and scores are cosines.
 
+    Whoever comes after training is folded in: the sum over the neighbours of what these would send to a node of the graph,
+    without a vector of the node's own. With normalisation between the layers there is no such sum, and nobody is folded in.
+
     Differs from the paper: the default loss is a sampled softmax, which needs tens of epochs where BPR needs hundreds;
     negatives may be known positives; the L2 term is the expectation of the paper's over batches, which takes no look-up.
     Dropout, normalisation and reused propagation are options that the paper does without.
@@ -144,7 +149,8 @@ class LightGCN(Recommender):
         "He et al., “LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation”, SIGIR 2020 (arXiv:2002.02126)"
     )
     Config: ClassVar[type[Settings]] = LightGCNConfig
-    STATE: ClassVar[tuple[str, ...]] = ("users", "items")
+    STATE: ClassVar[tuple[str, ...]] = ("users", "items", "users_sent", "items_sent")
+    folds_in: ClassVar[tuple[str, ...]] = ("history",)
     SEARCH: ClassVar[SearchSpace] = {
         "l2": LogUniform(1e-3, 0.3),
         "learning_rate": LogUniform(3e-3, 0.1),
@@ -156,6 +162,8 @@ class LightGCN(Recommender):
 
     users: Floats  # [n_users, d], after propagation; NaN for a user without interactions
     items: Floats  # [n_items, d]
+    users_sent: Floats  # [n_users, d], what each user sends to a new item; [0, d] where nobody can be folded in
+    items_sent: Floats  # [n_items, d], what each item sends to a new user
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""
@@ -197,10 +205,26 @@ class LightGCN(Recommender):
         users, self.items = order.undo(*vectors())
         met_something = np.diff(dataset.interactions.indptr)[:, None] > 0
         self.users = np.where(met_something, users, np.float32(np.nan))
+        self.users_sent, self.items_sent = order.undo(*_sent(net, interactions))
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors; NaN for a user without interactions, whose vector is what is left of the random start."""
         return score_embeddings(self.users, self.items, user_index)
+
+    def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
+        """Fold in by history; NaN without one."""
+        sent = self.items_sent if newcomers.side == "user" else self.users_sent
+        if not sent.any():
+            return None
+        vectors = fold_in(newcomers.history, sent)
+        is_angular = self.config.for_data(self.catalogue.seen).traits.angular
+        return unit_vectors(vectors) if is_angular else vectors
+
+    def add_items(self, newcomers: Newcomers, order: Index) -> None:
+        """Append vectors; what a new item would send to new users is not known, so it sends nothing."""
+        super().add_items(newcomers, order)
+        nothing = np.zeros((len(newcomers), self.items_sent.shape[1]), dtype=np.float32)
+        self.items_sent = np.vstack([self.items_sent, nothing])[order]
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Return the cosines of the items' vectors."""
@@ -222,6 +246,16 @@ def _start(interactions: csr_array, config: LightGCNConfig, rng: np.random.Gener
         # As long as the noise in whose place they stand, so that the other settings keep their meaning.
         table[:, : strengths.size] = factors * np.sqrt(factors.size) / np.linalg.norm(factors)
     return table * np.float32(config.init_scale)
+
+
+def _sent(net: LightGCNNet, interactions: csr_array) -> tuple[Floats, Floats]:
+    """Return what each user and each item would send to a new neighbour; zeros where layers are not mere products."""
+    x: Tensor = net.table.weight
+    degrees = [np.diff(interactions.indptr), np.bincount(interactions.indices, minlength=interactions.shape[1])]
+    with torch.no_grad():
+        below = net.propagate.below_last(x) if net.config.normalisation == "none" else torch.zeros_like(x)
+    sent = senders(below.cpu().numpy(), np.concatenate(degrees).astype(np.float32))
+    return sent[: degrees[0].size], sent[degrees[0].size :]
 
 
 def _working_bytes(net: LightGCNNet, objective: RankingObjective) -> int:

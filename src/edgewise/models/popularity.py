@@ -6,6 +6,7 @@ import numpy as np
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
+from edgewise.newcomers import Newcomers
 from edgewise.recommender import Recommender
 from edgewise.types import Floats, Index
 
@@ -26,6 +27,7 @@ class Popularity(Recommender):
     )
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = PopularityConfig
+    folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes", "friends")
     STATE: ClassVar[tuple[str, ...]] = ("counts",)
 
     counts: Floats  # [n_items]
@@ -42,3 +44,7 @@ class Popularity(Recommender):
     def score_block(self, user_index: Index) -> Floats:
         """Give everyone the counts."""
         return np.tile(self.counts, (user_index.size, 1))
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats:
+        """Give newcomers the counts too."""
+        return np.tile(self.counts, (len(newcomers), 1))

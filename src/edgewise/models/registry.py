@@ -21,6 +21,9 @@ MODELS: Mapping[str, str] = {
     "bpr": "edgewise.models.bpr:BPR",
     "graph-filter": "edgewise.models.graph_filter:GraphFilter",
     "lightgcn": "edgewise.models.lightgcn:LightGCN",
+    "gcn": "edgewise.models.gcn:GCN",
+    "gat": "edgewise.models.gat:GAT",
+    "graphsage": "edgewise.models.graphsage:GraphSAGE",
     "hetero": "edgewise.models.hetero:Hetero",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""

@@ -12,6 +12,7 @@ from edgewise.data import Dataset
 from edgewise.graph.bipartite import transposed
 from edgewise.graph.normalise import degree_scale
 from edgewise.graph.products import dense_product, top_products
+from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
 from edgewise.search_space import IntLogUniform, SearchSpace, Uniform
 from edgewise.types import Floats, Index
@@ -45,6 +46,7 @@ class RP3beta(Recommender):
     )
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = RP3betaConfig
+    folds_in: ClassVar[tuple[str, ...]] = ("history",)
     STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
     SEARCH: ClassVar[SearchSpace] = {
         "alpha": Uniform(0.3, 1.2),
@@ -69,6 +71,10 @@ class RP3beta(Recommender):
     def score_history(self, rows: csr_array) -> Floats:
         """Score all items for histories of anyone: float32 [b, n_items] from [b, n_items]."""
         return dense_product(rows, self._votes)
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats:
+        """Score by history, as for known users."""
+        return by_history(self.score_history, newcomers)
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell how many walks come from each item, those beyond the nearest left out."""

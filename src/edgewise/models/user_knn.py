@@ -4,15 +4,20 @@ from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, PositiveInt
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
+from edgewise.data.attribute_vectors import attribute_vectors
+from edgewise.data.features import FeatureEncoder
 from edgewise.graph.bipartite import transposed
-from edgewise.graph.cooccurrence import Similarity, top_neighbours
+from edgewise.graph.cooccurrence import Similarity, neighbours_among, top_neighbours
 from edgewise.graph.normalise import degree_scale
-from edgewise.graph.products import dense_product
+from edgewise.graph.products import dense_product, top_products
+from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
 from edgewise.search_space import IntLogUniform, OneOf, SearchSpace, Uniform
 from edgewise.types import Floats, Index
@@ -37,7 +42,8 @@ class UserKNNConfig(Settings):
 class UserKNN(Recommender):
     """Score a candidate by the likeness of the neighbours who met it: score(u, j) = sum over v in N(u) of s(u, v) r_vj / d_j^c.
 
-    N(u) are the `n_neighbours` users most like u, d_j how many users met j, c the `candidate_exponent`.
+    N(u) are the `n_neighbours` users most like u, d_j how many users met j, c the `candidate_exponent`. Whoever met nothing
+    is compared by attributes, where there is a table of users.
     """
 
     name: ClassVar[str] = "user-knn"
@@ -48,7 +54,8 @@ class UserKNN(Recommender):
     )
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = UserKNNConfig
-    STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
+    STATE: ClassVar[tuple[str, ...]] = ("neighbours", "attributes", "encoder_json")
+    folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
     SEARCH: ClassVar[SearchSpace] = {
         "n_neighbours": IntLogUniform(20, 500),
         "rarity_exponent": Uniform(0.0, 1.0),
@@ -58,6 +65,10 @@ class UserKNN(Recommender):
     }
 
     neighbours: csr_array  # [n_users, n_users], row u: the users most like u
+    attributes: (
+        csr_array  # [n_users, n_features], rows of length 1 for those who met something; no column without a table
+    )
+    encoder_json: NDArray[np.uint8]  # the fitted transform of user attributes as UTF-8 JSON; empty without a table
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Find the users most like each user."""
@@ -71,10 +82,64 @@ class UserKNN(Recommender):
             shrinkage=config.shrinkage,
             exponents=(0.5, config.neighbour_exponent),
         )
+        self.attributes = csr_array((dataset.n_users, 0), dtype=np.float32)
+        self.encoder_json = np.empty(0, dtype=np.uint8)
+        if dataset.user_table is not None and dataset.user_table.width > 1:
+            self._fit_attributes(dataset, dataset.user_table)
+
+    def _fit_attributes(self, dataset: Dataset, table: pl.DataFrame) -> None:
+        """Give those who met nothing the neighbours that their attributes name."""
+        met = np.diff(dataset.interactions.indptr) > 0
+        encoder = FeatureEncoder.fit(table.filter(pl.Series(met)), "user_id", fitted_on=dataset.fingerprint)
+        vectors = attribute_vectors(encoder.transform(table), np.flatnonzero(met), {})
+        self.attributes = csr_array(diags_array(met.astype(np.float32)) @ vectors)
+        self.attributes.eliminate_zeros()
+        self.encoder_json = np.frombuffer(encoder.to_json().encode(), dtype=np.uint8)
+        self.neighbours = csr_array(
+            self.neighbours + diags_array((~met).astype(np.float32)) @ self._most_alike(vectors)
+        )
+
+    def _most_alike(self, vectors: csr_array) -> csr_array:
+        """Return the users most like some attributes: float32 [n, n_users]."""
+        return top_products(vectors, transposed(self.attributes), self.config.n_neighbours, skip_diagonal=False)
 
     def score_block(self, user_index: Index) -> Floats:
         """Add up what the neighbours of each user met."""
-        return dense_product(self.neighbours[user_index], self._votes)
+        return self._counted(self.neighbours[user_index])
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats:
+        """Do the same for newcomers, whose neighbours are found by history or, without one, by attributes."""
+        scores = by_history(lambda rows: self._counted(self._neighbours_of(rows)), newcomers)
+        others = np.flatnonzero(~newcomers.has_history & newcomers.has_attributes)
+        if others.size and self.encoder_json.size and newcomers.attributes is not None:
+            encoder = FeatureEncoder.from_json(self.encoder_json.tobytes())
+            met = np.flatnonzero(np.diff(self.catalogue.seen.indptr))
+            table = self.catalogue.user_table
+            known = None if table is None else encoder.transform(table)  # rarity is of the users of training
+            given = encoder.transform(newcomers.attributes[others])
+            scores[others] = self._counted(self._most_alike(attribute_vectors(given, met, {}, known=known)))
+        return scores
+
+    def _neighbours_of(self, rows: csr_array) -> csr_array:
+        """Find the users most like histories of anyone, by the formulas of `top_neighbours`: [b, n_users]."""
+        config, seen = self.config, self.catalogue.seen
+        rarity = np.maximum(self.catalogue.item_counts, 1.0) ** (-config.rarity_exponent / 2)
+        weights = diags_array(rarity.astype(np.float32))
+        mine, theirs = csr_array(rows @ weights), csr_array(seen @ weights)
+        return neighbours_among(
+            mine,
+            theirs,
+            config.n_neighbours,
+            similarity=config.similarity,
+            shrinkage=config.shrinkage,
+            exponents=(0.5, config.neighbour_exponent),
+        )
+
+    def _counted(self, neighbours: csr_array) -> Floats:
+        """Add up what neighbours met, by likeness: float32 [b, n_items]; NaN without a neighbour."""
+        scores = dense_product(neighbours, self._votes)
+        scores[np.diff(neighbours.indptr) == 0] = np.nan
+        return scores
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the cosine of items over the users who met both."""

@@ -146,33 +146,41 @@ class Encoder(torch.nn.Module):
 
     def layers(self, x: Tensor | csr_array | SparseRows, edges: Edges | Sequence[Edges]) -> list[Tensor]:
         """Return what comes out of each layer, after normalisation and activation where it has these."""
-        config, n = self.config, len(self.convs)
+        n = len(self.convs)
         blocks = [edges] * n if isinstance(edges, Edges) else list(edges)
         if len(blocks) != n:
             raise DataError(f"got the edges of {len(blocks)} layers for an encoder with {n}; expected one for each.")
         given: Features = self._sparse(x) if isinstance(x, csr_array) else x
         outputs: list[Tensor] = []
-        steps = zip(self.convs, self.shortcuts, self.norms, self.activations, blocks, strict=True)
-        for conv, shortcut, norm, activate, block in steps:
-            if given.shape[0] != block.n_senders:
-                raise DataError(
-                    f"layer {len(outputs) + 1} has {block.n_senders} senders and {given.shape[0]} rows of features."
-                )
-            if self.training and config.edge_dropout:
-                block = block.thinned(config.edge_dropout)
-            if isinstance(given, SparseRows):
-                given = given.dropout(config.dropout, training=self.training)
-            else:
-                given = dropout(given, config.dropout, self.training)
-            result: Tensor = conv(given, block)
-            if config.residual:
-                own = given.first(block.n_receivers) if isinstance(given, SparseRows) else given[: block.n_receivers]
-                if isinstance(own, SparseRows) and isinstance(shortcut, torch.nn.Identity):
-                    own = own.dense()
-                result = result + shortcut(own)
-            given = result = activate(norm(result))
-            outputs.append(result)
+        for number, block in enumerate(blocks):
+            outputs.append(self.layer(number, given, block))
+            given = outputs[-1]
         return outputs
+
+    def layer(self, number: int, given: Features, edges: Edges) -> Tensor:
+        """Return what one layer, counted from 0, makes of what is given to it: float32 [n_receivers, d].
+
+        Raises:
+            DataError: if the senders are not as many as the rows.
+        """
+        config = self.config
+        if given.shape[0] != edges.n_senders:
+            raise DataError(f"layer {number + 1} has {edges.n_senders} senders and {given.shape[0]} rows of features.")
+        if self.training and config.edge_dropout:
+            edges = edges.thinned(config.edge_dropout)
+        if isinstance(given, SparseRows):
+            given = given.dropout(config.dropout, training=self.training)
+        else:
+            given = dropout(given, config.dropout, self.training)
+        result: Tensor = self.convs[number](given, edges)
+        if config.residual:
+            shortcut = self.shortcuts[number]
+            own = given.first(edges.n_receivers) if isinstance(given, SparseRows) else given[: edges.n_receivers]
+            if isinstance(own, SparseRows) and isinstance(shortcut, torch.nn.Identity):
+                own = own.dense()
+            result = result + shortcut(own)
+        activated: Tensor = self.activations[number](self.norms[number](result))
+        return activated
 
     def _sparse(self, x: csr_array) -> SparseRows:
         if self._last is None or self._last[0] is not x:

@@ -1,15 +1,18 @@
 """An answer for one user as people read it: titles, scores, and why."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_array
 
 from edgewise.data.ids import UNKNOWN
 from edgewise.pipeline.fallback import FALLBACK, popular_items
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
+from edgewise.types import Ids
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,42 @@ def answer(
             else "the model has nothing to say about this user"
         )
         seen = catalogue.seen[[user_index]] if exclude_seen and user_index != UNKNOWN else None
-        best, scores = popular_items(catalogue, k, seen)
-        ids = catalogue.items.ids_at(best)
-        answers.append(
-            Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores.tolist(), [()] * len(ids)))
-        )
+        answers.append(_from_fallback(model, name, note, k, seen))
     return answers
+
+
+def answer_newcomer(
+    model: Recommender,
+    name: str,
+    k: int,
+    *,
+    history: Ids | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    friends: Ids | None = None,
+    exclude_seen: bool = True,
+) -> Answer:
+    """Recommend to somebody whom training never saw; where the model cannot, what is popular, and the answer says why.
+
+    Args:
+        model: fitted.
+        name: how to call this person in the answer.
+        k: the longest list, > 0.
+        history: ids of items met. attributes: by name. friends: ids of users. At least one of these.
+        exclude_seen: leave out what is in the history.
+    """
+    newcomers = model.newcomers("user", history=history, attributes=attributes, friends=friends)
+    found = model.recommend_new(k, exclude_seen=exclude_seen, history=history, attributes=attributes, friends=friends)
+    [ranked], [reason] = list(found), found.reasons
+    if ranked:
+        return replace(_from_model(model, name, None, ranked, 0), note=reason)
+    return _from_fallback(model, name, reason, k, newcomers.history if exclude_seen else None)
+
+
+def _from_fallback(model: Recommender, name: Any, note: str, k: int, seen: csr_array | None) -> Answer:
+    catalogue = model.catalogue
+    best, scores = popular_items(catalogue, k, seen)
+    ids = catalogue.items.ids_at(best)
+    return Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores.tolist(), [()] * len(ids)))
 
 
 def history_of(model: Recommender, user_id: str | int, n: int = 10) -> list[str]:

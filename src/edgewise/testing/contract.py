@@ -137,6 +137,40 @@ def explanations_come_from_the_history(case: Case, model: Recommender, planted: 
             assert all(planted.groups[other] == planted.groups[item] for other in why.item_ids[:1])
 
 
+def newcomers_get_what_their_history_asks_for(
+    case: Case,
+    model: Recommender,
+    planted: Planted,
+    folder: Path,  # noqa: ARG001
+) -> None:
+    """Five items of a group bring more of that group, for a user who was never seen; a model that cannot says why."""
+    own = [item for item, group in planted.groups.items() if group == 1]
+    [ranked], reasons = (found := model.recommend_new(3, history=own[:5])), found.reasons
+    if "history" not in model.folds_in:
+        assert ranked == []
+        assert "cannot use history" in reasons[0]
+        return
+    assert reasons == ("",)
+    assert not {item for item, _ in ranked} & set(own[:5])
+    if "taste" not in case.lacks:
+        assert all(planted.groups[item] == 1 for item, _ in ranked)
+    together = [[item for item, _ in answer] for answer in model.recommend_new(3, history=[own[:5], [], own[5:]])]
+    assert together[0] == [item for item, _ in ranked]
+    assert together[2] == [item for item, _ in next(iter(model.recommend_new(3, history=own[5:])))]
+
+
+def of_nothing_comes_a_reason(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
+    """A newcomer without anything usable gets a remark, and no invented list unless everybody gets the same."""
+    answer = model.recommend_new(3, history=[[], [-5]])
+    assert len(answer) == 2
+    if "taste" not in case.lacks:
+        assert list(answer) == [[], []]
+        assert all(reason.startswith("Nothing usable is known") for reason in answer.reasons)
+    assert "not known" in answer.reasons[1]
+    with pytest.raises(IdTypeError, match="item ids are integers"):
+        model.recommend_new(3, history=["1000"])
+
+
 def a_saved_model_answers_the_same(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
     """Save, load, ask again; the class is found by the folder alone."""
     model.save(folder / "model")
@@ -148,6 +182,8 @@ def a_saved_model_answers_the_same(case: Case, model: Recommender, planted: Plan
     assert list(again.similar_items([1000], 5)) == list(model.similar_items([1000], 5))
     user, item = next(iter(planted.withheld.items()))
     assert again.explain(user, item).item_ids.equals(model.explain(user, item).item_ids)
+    history = [1000, 1001]
+    assert list(again.recommend_new(5, history=history)) == list(model.recommend_new(5, history=history))
 
 
 def the_same_seed_gives_the_same_answers(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
@@ -190,6 +226,8 @@ CHECKS: tuple[Check, ...] = (
     unknown_ids_are_an_answer,
     similar_items_share_the_group,
     explanations_come_from_the_history,
+    newcomers_get_what_their_history_asks_for,
+    of_nothing_comes_a_reason,
     a_saved_model_answers_the_same,
     the_same_seed_gives_the_same_answers,
     the_dataset_is_left_alone,

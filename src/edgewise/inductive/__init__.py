@@ -1,0 +1,1 @@
+"""What recommenders with a learnt encoder share: features of users and items, the net, and placing newcomers by it."""

@@ -1,0 +1,93 @@
+"""The net: what a node is by itself (an embedding, its attributes), and an encoder over the graph of who met what."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from edgewise.errors import ModelFolderError
+from edgewise.nn.edges import Edges
+from edgewise.nn.encoder import Encoder, EncoderConfig
+from edgewise.nn.sparse_linear import SparseLinear
+from edgewise.types import Floats
+
+
+class GraphNet(torch.nn.Module):
+    """x = embedding + attributes W for every node; its vector is x plus what the encoder makes of x and the neighbours.
+
+    Args:
+        n_features: how many features users and items have; 0 for a side without attributes.
+        encoder: the settings of the encoder.
+        embedding_dim: columns of x and of the vectors.
+        start: float32 [n_nodes, embedding_dim], the embeddings at the start; None: nodes have none, attributes alone tell.
+        adds_input: whether x is added to what the encoder makes.
+    """
+
+    def __init__(
+        self,
+        n_features: tuple[int, int],
+        encoder: EncoderConfig,
+        embedding_dim: int,
+        start: Floats | None,
+        *,
+        adds_input: bool,
+    ) -> None:
+        super().__init__()
+        self.embeddings = None if start is None else torch.nn.Embedding(*start.shape, _weight=torch.from_numpy(start))
+        self.of_attributes = torch.nn.ModuleList(
+            SparseLinear(n, embedding_dim, bias=False) if n else torch.nn.Identity() for n in n_features
+        )
+        self.embedding_dim = embedding_dim
+        self.encoder = Encoder(encoder, embedding_dim, embedding_dim)
+        self.adds_input = adds_input
+
+    def attributes(self, users: csr_array, items: csr_array) -> Tensor:
+        """Return what the attributes of users, then items, say: float32 [n_users + n_items, d]."""
+        return torch.cat([self.attributes_of(0, users), self.attributes_of(1, items)])
+
+    def attributes_of(self, side: int, features: csr_array) -> Tensor:
+        """Return what the attributes of one side's nodes say, 0 for users and 1 for items: float32 [n, d]."""
+        if not features.shape[1]:
+            return torch.zeros(features.shape[0], self.embedding_dim)
+        said: Tensor = self.of_attributes[side](features)
+        return said
+
+    def vectors(self, x: Tensor, edges: Edges | Sequence[Edges]) -> Tensor:
+        """Return the vectors of nodes: float32 [n, d]."""
+        made = self.encoder(x, edges)
+        return x[: made.shape[0]] + made if self.adds_input else made
+
+    def without_edges(self, x: Tensor) -> Tensor:
+        """Return the vectors of nodes that have no neighbour: float32 [n, d]."""
+        nothing = csr_array((x.shape[0], x.shape[0]), dtype=np.float32)
+        return self.vectors(x, Edges.from_csr(nothing))
+
+    def weights(self) -> Floats:
+        """Return all that newcomers need, the embeddings left out, in one row: float32 [n_weights]."""
+        parts = [value.reshape(-1).float() for name, value in self._kept().items()]
+        flat: Floats = torch.cat([torch.zeros(0), *parts]).cpu().numpy()
+        return flat
+
+    def take_weights(self, flat: Floats) -> None:
+        """Put back what `weights` gave.
+
+        Raises:
+            ModelFolderError: if there are more or fewer than this net has.
+        """
+        kept = self._kept()
+        expected = sum(value.numel() for value in kept.values())
+        if flat.shape != (expected,):
+            raise ModelFolderError(
+                f"the folder has {flat.size} weights; its settings ask for {expected}. Fit the model again."
+            )
+        place = 0
+        for value in kept.values():
+            part = torch.from_numpy(flat[place : place + value.numel()].copy()).reshape(value.shape)
+            value.copy_(part.to(value.dtype))
+            place += value.numel()
+
+    def _kept(self) -> dict[str, Tensor]:
+        state = self.state_dict()
+        return {name: value for name, value in state.items() if not name.startswith("embeddings.")}
