@@ -76,6 +76,48 @@ def test_an_item_that_nobody_met_is_recommended_by_its_genre(planted: Planted) -
     assert list(model.similar_items([5001], 3)) == [[]]
 
 
+@pytest.mark.parametrize("scaled", ["by-node", "by-ends"])
+def test_newcomers_get_the_vector_of_a_node_with_the_same_edges_and_no_events(planted: Planted, scaled: str) -> None:
+    """What training gave such a node is the formula itself; folding in has to give the same."""
+    friends = list(planted.withheld)[:5]
+    social = pl.DataFrame({"user_id": ["quiet"] * 5, "friend_id": friends})
+    table = planted.train.item_table
+    assert table is not None
+    items = pl.concat([table.select("item_id", "genre"), pl.DataFrame({"item_id": [5000], "genre": ["genre 1"]})])
+    users = pl.DataFrame({"user_id": ["quiet", *planted.withheld], "club": ["a", *["a", "b"] * 30]})
+    users = users.with_columns(pl.col("club").cast(pl.Enum(["a", "b"])))
+    data = with_tables(planted, social=social, item_table=items, user_table=users)
+    for settings in ({"loss": "bpr"}, {"loss": "infonce", "combine": "weights"}):
+        model = fitted(data, epochs=3, scaled=scaled, **settings)
+        place = model.catalogue.users.index_of(["quiet"])
+        found = model.embed_new("user", friends=friends, attributes={"club": "a"})
+        np.testing.assert_allclose(found, model.users[place], rtol=1e-4, atol=1e-6)
+        place = model.catalogue.items.index_of([5000])
+        found = model.embed_new("item", attributes={"genre": "genre 1"})
+        np.testing.assert_allclose(found, model.items[place], rtol=1e-4, atol=1e-6)
+
+
+def test_newcomers_of_whom_nothing_is_known_get_nothing_and_new_items_are_found(planted: Planted) -> None:
+    model = fitted(planted.train.subset(pl.Series([True] * planted.train.n_events)), nodes="both")
+    nothing = model.recommend_new(3, attributes={"club": "a"})
+    assert list(nothing) == [[]]
+    assert np.isnan(model.embed_new("item", attributes={"genre": "of another kind"})).all()
+    more = model.with_new_items([9000], attributes=[{"genre": "genre 2"}])
+    users = [user for user in planted.withheld if int(user[1:]) % 4 == 2]
+    scores = more.score(users, [9000, 1000])
+    assert (scores[:, 0] > scores[:, 1]).mean() > 0.9
+    history = [item for item, group in planted.groups.items() if group == 3][:4]
+    [ranked] = more.recommend_new(5, history=history)
+    assert [planted.groups[item] for item, _ in ranked] == [3] * 5
+
+
+def test_with_attention_nobody_is_folded_in(planted: Planted) -> None:
+    model = fitted(planted.train, combine="attention", epochs=1)
+    assert list(model.recommend_new(3, history=[1000])) == [[]]
+    with pytest.raises(ConfigError, match="hetero has no vectors for a new user"):
+        model.embed_new(history=[1000])
+
+
 @pytest.mark.parametrize("nodes", ["attributes", "both"])
 def test_users_and_items_may_begin_with_their_attributes(planted: Planted, nodes: str) -> None:
     settings = {"nodes": nodes, "graph": {"relations": ["interaction"]}, "id_dropout": 0.1 if nodes == "both" else 0.0}
@@ -84,7 +126,9 @@ def test_users_and_items_may_begin_with_their_attributes(planted: Planted, nodes
 
 
 def test_attributes_that_are_not_there_cannot_be_begun_with(planted: Planted) -> None:
-    with pytest.raises(DataError, match=r"nodes = 'attributes': neither users nor items have attributes\. Give --items"):
+    with pytest.raises(
+        DataError, match=r"nodes = 'attributes': neither users nor items have attributes\. Give --items"
+    ):
         fitted(with_tables(planted), nodes="attributes")
 
 

@@ -65,6 +65,12 @@ def dense(given: Edges) -> Tensor:
     return matrix
 
 
+def learn(found: dict[str, Tensor]) -> None:
+    """Give every parameter that had a part in it a gradient."""
+    total = torch.stack([out.square().sum() for out in found.values()]).sum()
+    total.backward()  # type: ignore[no-untyped-call]
+
+
 def averaging(given: Edges) -> Tensor:
     matrix = dense(given)
     return matrix / matrix.sum(1, keepdim=True).clamp(min=1e-30)
@@ -80,7 +86,7 @@ def test_rgcn_is_a_sum_of_means_by_relation_and_of_the_node_itself(n_bases: int 
     assert matrices.shape == (3, WIDTH, 3)
     user, item = x["user"].double(), x["item"].double()
     given = edges()
-    own = [torch.cat([w.weight, w.bias[None]]).double() for w in ours.own]  # type: ignore[union-attr, list-item, index]
+    own = [torch.cat([w.weight, w.bias[None]]).double() for w in ours.own]  # type: ignore[list-item]
     expected = {
         "item": averaging(given[VIEW]) @ user @ matrices[0]
         + averaging(given[BUY]) @ user @ matrices[1]
@@ -97,7 +103,7 @@ def test_shared_bases_have_fewer_numbers_and_all_of_them_learn() -> None:
     sizes = [sum(p.numel() for p in encoder(many, n_bases=n_bases, n_layers=1).parameters()) for n_bases in (None, 2)]
     assert sizes[0] - sizes[1] == 10 * WIDTH**2 - (2 * WIDTH**2 + 10 * 2)
     ours = encoder(many, n_bases=2, n_layers=1)
-    torch.stack([out.square().sum() for out in ours(features(), many).values()]).sum().backward()
+    learn(ours(features(), many))
     assert [name for name, p in ours.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
@@ -185,13 +191,15 @@ def test_weights_are_scaled_by_the_degrees_in_all_relations_of_the_same_ends_or_
     assert plain[BUY].matrix.toarray().tolist() == [[2, 0], [0, 0]]
     # To items the first user sends 1 + 1 + 2 = 4; item 0 receives 3, item 1 receives 1.
     by_ends = typed_edges(graph(), scaled="by-ends")
-    np.testing.assert_allclose(by_ends[VIEW].matrix.toarray(), [[1 / 12**0.5, 0], [1 / 4**0.5, 0]], rtol=1e-6)
-    np.testing.assert_allclose(by_ends[BUY].matrix.toarray(), [[2 / 12**0.5, 0], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(by_ends[VIEW].matrix.toarray(), np.array([[12**-0.5, 0], [0.5, 0]]), rtol=1e-6)
+    np.testing.assert_allclose(by_ends[BUY].matrix.toarray(), np.array([[2 * 12**-0.5, 0], [0, 0]]), rtol=1e-6)
     np.testing.assert_allclose(by_ends["user", "friend", "user"].matrix.toarray(), [[0, 1], [1, 0]])
     # In all the first user sends 4 + 1.
     by_node = typed_edges(graph(), scaled="by-node")
-    np.testing.assert_allclose(by_node[VIEW].matrix.toarray(), [[1 / 15**0.5, 0], [1 / 5**0.5, 0]], rtol=1e-6)
-    np.testing.assert_allclose(by_node["user", "friend", "user"].matrix.toarray(), [[0, 1], [1 / 5**0.5, 0]], rtol=1e-6)
+    np.testing.assert_allclose(by_node[VIEW].matrix.toarray(), np.array([[15**-0.5, 0], [5**-0.5, 0]]), rtol=1e-6)
+    np.testing.assert_allclose(
+        by_node["user", "friend", "user"].matrix.toarray(), np.array([[0, 1], [5**-0.5, 0]]), rtol=1e-6
+    )
 
 
 def test_layers_follow_each_other_with_activation_between_and_a_mean_over_all_at_the_end() -> None:
@@ -207,10 +215,10 @@ def test_layers_follow_each_other_with_activation_between_and_a_mean_over_all_at
 @pytest.mark.parametrize("conv", ["light", "rgcn", "gcn", "gat", "gatv2", "transformer", "sage"])
 def test_everything_goes_together_and_learns(conv: str, combine: str) -> None:
     looks_at_edges = conv in ("gat", "gatv2", "transformer") or combine == "node-attention"
-    settings = {"normalisation": "layer", "residual": True, "edge_dropout": 0.2, "dropout": 0.1}
+    settings: dict[str, Any] = {"normalisation": "layer", "residual": True, "edge_dropout": 0.2, "dropout": 0.1}
     given, x = edges(edge_dim=2), features()
     ours = encoder(given, conv=conv, combine=combine, edge_dim=3 if looks_at_edges else 0, **settings)
-    torch.stack([out.square().sum() for out in ours(x, given).values()]).sum().backward()
+    learn(ours(x, given))
     unused = [name for name, p in ours.named_parameters() if p.grad is None]
     if conv not in ("gat", "gatv2", "transformer"):  # features of edges are for attention along a relation alone
         unused = [name for name in unused if not name.startswith("embedding.of_features")]

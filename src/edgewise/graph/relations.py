@@ -28,6 +28,9 @@ _MOST_LEVELS = 20
 """Ratings have few levels; a column with more measures something, and would shatter the graph."""
 
 
+_CATEGORIES = ("categorical", "multi-hot")
+
+
 class GraphConfig(Settings):
     """Which relations a heterogeneous graph has, and what their edges weigh."""
 
@@ -128,6 +131,11 @@ def heterogeneous(
     return builder.graph()
 
 
+def is_relation(kind: str, column: str, config: GraphConfig) -> bool:
+    """Tell whether a column of attributes becomes a relation rather than features."""
+    return kind in _CATEGORIES and (config.relations is None or column in config.relations)
+
+
 class _Builder:
     """A graph under way."""
 
@@ -217,7 +225,7 @@ class _Builder:
             for block in encoded.blocks:
                 part = csr_array(encoded.x[:, block.start : block.stop])
                 names = encoded.names[block.start : block.stop]
-                if block.kind in ("categorical", "multi-hot") and self.wants(block.column):
+                if block.kind in _CATEGORIES and self.wants(block.column):
                     other = f"{side}_{block.column}"
                     ids = pl.Series(other, [name.partition("=")[2] for name in names], dtype=pl.String)
                     self.nodes[other] = NodeType(len(names), ids)

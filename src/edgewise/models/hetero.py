@@ -1,11 +1,13 @@
 """Recommendations on a graph with types: behaviours, friends, categories and attributes, each a relation of its own."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -13,11 +15,15 @@ from torch.nn.functional import normalize
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.data.features import FeatureEncoder
+from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
 from edgewise.errors import DataError
-from edgewise.graph.heterogeneous import HeterogeneousGraph
-from edgewise.graph.relations import ITEM, USER, GraphConfig, heterogeneous
-from edgewise.nn.heterogeneous import Combine, HeterogeneousConfig, HeterogeneousEncoder, typed_edges
+from edgewise.graph.folding import senders
+from edgewise.graph.heterogeneous import REVERSE, EdgeType, HeterogeneousGraph
+from edgewise.graph.relations import FRIEND, ITEM, USER, Attributes, GraphConfig, heterogeneous, is_relation
+from edgewise.graph.spmm import spmm
+from edgewise.newcomers import Newcomers
+from edgewise.nn.heterogeneous import Combine, HeterogeneousConfig, HeterogeneousEncoder, degrees_of_ends, typed_edges
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
@@ -151,6 +157,10 @@ class Hetero(Recommender):
     type of nodes, tells what each counts. With interactions alone it is LightGCN. Users and items without interactions get
     vectors from friends and attributes.
 
+    A newcomer is folded in: the sum over neighbours, whether items, friends or categories, of what these would send, without a
+    vector of its own. What a newcomer met counts as events of the target, or of the most frequent type. With a convolution
+    other than `light`, or attention over relations, there is no such sum, and nobody is folded in.
+
     Other convolutions, R-GCN's maps with shared bases and attention over relations are options.
     """
 
@@ -161,7 +171,10 @@ class Hetero(Recommender):
         "He et al., “LightGCN”, SIGIR 2020 (arXiv:2002.02126)"
     )
     Config: ClassVar[type[Settings]] = HeteroConfig
-    STATE: ClassVar[tuple[str, ...]] = ("users", "items")
+    STATE: ClassVar[tuple[str, ...]] = (
+        "users", "items", "users_sent", "items_sent", "friends_sent", "user_values", "item_values", "user_encoder", "item_encoder",
+    )  # fmt: skip
+    folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes", "friends")
     scores_cold_items: ClassVar[bool] = True
     SEARCH: ClassVar[SearchSpace] = {
         "l2": LogUniform(1e-3, 0.3),
@@ -174,15 +187,24 @@ class Hetero(Recommender):
 
     users: Floats  # [n_users, d]; NaN for a user of whom nothing is known
     items: Floats  # [n_items, d]; NaN likewise
+    users_sent: Floats  # [n_users, d], what each user sends to a new item; no row where nobody can be folded in
+    items_sent: Floats  # [n_items, d], what each item sends to a new user
+    friends_sent: Floats  # [n_users, d], what each user sends to a new friend; no row without a social graph
+    user_values: Floats  # [n_features, d], what each value of an attribute, or each feature, gives a new user
+    item_values: Floats  # [n_features, d], a new item
+    user_encoder: NDArray[np.uint8]  # the fitted transform of attributes as UTF-8 JSON; empty without a table
+    item_encoder: NDArray[np.uint8]
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train all vectors and the encoder, then keep those of users and items."""
         wanted = _target(dataset, self.config.target)
-        config: HeteroConfig = self.config.for_data(wanted)
+        config: HeteroConfig = self.config.for_data(dataset.interactions)
         if self.config.loss is None:
             self.record.notes.append(f"loss: {config.loss}, chosen by the share of all pairs that is known")
         interactions, held_out = hold_out(wanted, config.valid_share, make_rng(self.seed, "valid"))
-        graph = heterogeneous(_without(dataset, held_out), config.graph)
+        known_data = _without(dataset, held_out)
+        attributes = Attributes.fit(known_data, config.graph.features)
+        graph = heterogeneous(known_data, config.graph, attributes=attributes)
         self.record.notes += graph.notes
         known = (
             np.concatenate(
@@ -220,6 +242,81 @@ class Hetero(Recommender):
         self.users = np.where(_told(graph, net, 0)[:, None], users, np.float32(np.nan))
         self.items = np.where(_told(graph, net, 1)[:, None], items, np.float32(np.nan))
 
+        self.user_encoder, self.item_encoder = (_as_bytes(attributes.encoders.get(side)) for side in (USER, ITEM))
+        self._keep_what_is_sent(net, graph, attributes)
+
+    def _keep_what_is_sent(self, net: HeteroNet, graph: HeterogeneousGraph, attributes: Attributes) -> None:
+        """Keep what newcomers would hear from whom."""
+        sent = _Sent(net, graph)
+        dim = self.config.embedding_dim
+        self.users_sent = sent.through(sent.most_frequent(USER, ITEM, self.config.target))
+        self.items_sent = sent.through(sent.most_frequent(ITEM, USER, self.config.target))
+        self.friends_sent = sent.through((USER, FRIEND, USER))
+        values = []
+        for side, linear in zip((USER, ITEM), net.maps, strict=True):
+            parts = [np.empty((0, dim), dtype=np.float32)]
+            mapped = (
+                linear.weight.detach().numpy() / (net.config.n_layers + 1) if isinstance(linear, SparseLinear) else None
+            )
+            encoder, taken = attributes.encoders.get(side), 0
+            for column in () if encoder is None else encoder.columns:
+                n = len(column.names()) + column.indicator
+                if is_relation(column.kind, column.column, net.config.graph):
+                    part = sent.through((f"{side}_{column.column}", f"{REVERSE}{column.column}", side))
+                    parts.append(part if part.size else np.zeros((n, dim), dtype=np.float32))
+                else:
+                    parts.append(np.zeros((n, dim), dtype=np.float32) if mapped is None else mapped[taken : taken + n])
+                    taken += n
+            values.append(np.vstack(parts))
+        self.user_values, self.item_values = values
+
+    def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
+        """Fold in by history, attributes and friends; NaN for whom nothing is known."""
+        is_user = newcomers.side == "user"
+        sent = self.items_sent if is_user else self.users_sent
+        if not sent.shape[0]:
+            return None
+        heard = [(USER if not is_user else ITEM, newcomers.history, sent)]
+        if newcomers.friends is not None and self.friends_sent.shape[0]:
+            heard.append((USER, newcomers.friends, self.friends_sent))
+        n, values = len(newcomers), self.user_values if is_user else self.item_values
+        total = np.zeros((n, sent.shape[1]), dtype=np.float32)
+        told = newcomers.has_history | (newcomers.has_friends & bool(self.friends_sent.shape[0]))
+        encoder = self._encoders[newcomers.side]
+        if encoder is not None and newcomers.attributes is not None:
+            encoded = encoder.transform(newcomers.attributes)
+            for block in encoded.blocks:
+                part, given = csr_array(encoded.x[:, block.start : block.stop]), values[block.start : block.stop]
+                if not given.any():
+                    continue
+                told |= np.diff(part.indptr) > 0
+                if is_relation(block.kind, block.column, self.config.graph):
+                    heard.append((f"{newcomers.side}_{block.column}", part, given))
+                else:
+                    total += spmm(part, given)
+        sums = [(sender, edges.sum(axis=1), spmm(edges, of_sender)) for sender, edges, of_sender in heard]
+        for sender, _, brought in sums:
+            alike = [degrees for other, degrees, _ in sums if self.config.scaled == "by-node" or other == sender]
+            degree = np.sum(alike, axis=0)[:, None]
+            total += np.divide(brought, np.sqrt(degree), out=np.zeros_like(brought), where=degree > 0)
+        total[~told] = np.nan
+        return unit_vectors(total) if self._is_angular else total
+
+    def add_items(self, newcomers: Newcomers, order: Index) -> None:
+        """Append vectors; what a new item would send to new users is not known, so it sends nothing."""
+        super().add_items(newcomers, order)
+        nothing = np.zeros((len(newcomers), self.items_sent.shape[1]), dtype=np.float32)
+        self.items_sent = np.vstack([self.items_sent, nothing])[order]
+
+    @cached_property
+    def _encoders(self) -> dict[str, FeatureEncoder | None]:
+        saved = {USER: self.user_encoder, ITEM: self.item_encoder}
+        return {side: FeatureEncoder.from_json(json.tobytes()) if json.size else None for side, json in saved.items()}
+
+    @cached_property
+    def _is_angular(self) -> bool:
+        return bool(self.config.for_data(self.catalogue.seen).traits.angular)
+
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors; NaN where nothing is known of the user or the item."""
         return score_embeddings(self.users, self.items, user_index)
@@ -231,6 +328,45 @@ class Hetero(Recommender):
     def item_vectors(self) -> Floats:
         """Return the items' vectors; zeros for an item of which nothing is known."""
         return np.nan_to_num(self.items)
+
+
+class _Sent:
+    """What nodes would send to a newcomer along a relation, summed over the layers, where layers are mere products.
+
+    Args:
+        net: after training. graph: that it was trained on.
+    """
+
+    def __init__(self, net: HeteroNet, graph: HeterogeneousGraph) -> None:
+        config = net.config
+        self._graph, self._dim = graph, config.embedding_dim
+        self._outputs: list[dict[str, Tensor]] = []
+        if config.conv == "light" and config.combine in ("sum", "mean", "weights"):
+            with torch.no_grad():
+                self._outputs = net.encoder.outputs(net.starts(net.below()), net.edges)[:-1]
+            self._factors = net.encoder.factors()
+            self._degrees = degrees_of_ends(graph, config.scaled)
+
+    def through(self, edge_type: EdgeType | None) -> Floats:
+        """Return float32 [n_senders, d]; no row where there is no such relation, or no such sum."""
+        if not self._outputs or edge_type is None or edge_type not in self._graph.relations:
+            return np.empty((0, self._dim), dtype=np.float32)
+        layers = zip(self._outputs, self._factors, strict=True)
+        parts = [output[edge_type[0]] * factors[edge_type] / (len(self._outputs) + 1) for output, factors in layers]
+        below: Floats = torch.stack(parts).sum(0).detach().numpy()
+        degrees = self._degrees[edge_type][0].astype(np.float32)
+        return senders(below, degrees)
+
+    def most_frequent(self, source: str, target: str, wanted: str | None) -> EdgeType | None:
+        """Return the relation between two types of nodes that has the name wanted, or else the most edges."""
+        between = [edge_type for edge_type in self._graph.relations if (edge_type[0], edge_type[2]) == (source, target)]
+        named = [edge_type for edge_type in between if edge_type[1].removeprefix(REVERSE) == wanted]
+        sizes = {edge_type: self._graph.relations[edge_type].n_edges for edge_type in named or between}
+        return max(sizes, key=lambda edge_type: sizes[edge_type], default=None)
+
+
+def _as_bytes(encoder: FeatureEncoder | None) -> NDArray[np.uint8]:
+    return np.frombuffer(b"" if encoder is None else encoder.to_json().encode(), dtype=np.uint8)
 
 
 def _embedding(n: int, config: HeteroConfig, rng: np.random.Generator) -> torch.nn.Embedding:

@@ -12,7 +12,7 @@ from torch.nn.functional import dropout
 
 from edgewise.config import Settings
 from edgewise.errors import DataError
-from edgewise.graph.heterogeneous import EdgeType, HeterogeneousGraph, arrow
+from edgewise.graph.heterogeneous import EdgeType, HeterogeneousGraph, arrow, named
 from edgewise.graph.normalise import checked_weights, sums_of
 from edgewise.nn.convolutions import Features, GATConv, GCNConv, SAGEConv, TransformerConv
 from edgewise.nn.edges import Edges
@@ -61,9 +61,11 @@ class HeterogeneousConfig(Settings):
         return self
 
 
-def typed_edges(
-    graph: HeterogeneousGraph, *, scaled: Literal["none", "by-ends", "by-node"] = "none"
-) -> dict[EdgeType, Edges]:
+Scaled: TypeAlias = Literal["none", "by-ends", "by-node"]
+"""Which edges the degrees sum up that weights are scaled by; `typed_edges` tells."""
+
+
+def typed_edges(graph: HeterogeneousGraph, *, scaled: Scaled = "none") -> dict[EdgeType, Edges]:
     """Return the edges of each relation as convolutions take them, with their features.
 
     Args:
@@ -72,39 +74,44 @@ def typed_edges(
             sums up: "by-ends", all relations between the same two types of nodes, so that a rare behaviour counts as little as
             it is rare; "by-node", all relations that a node receives from, or sends to.
     """
-
-    def kind(edge_type: EdgeType, end: int) -> tuple[str, str, int]:
-        return (
-            edge_type[0] if scaled == "by-ends" or end == 0 else "",
-            edge_type[2] if scaled == "by-ends" or end == 1 else "",
-            end,
-        )
-
-    weights = {edge_type: relation.matrix.data for edge_type, relation in graph.relations.items()}
-    if scaled != "none":
-        degrees: dict[tuple[str, str, int], Doubles] = {}
-        for edge_type, relation in graph.relations.items():
-            for end, places in enumerate(relation.edge_index):
-                sums = sums_of(places, checked_weights(relation.matrix), relation.matrix.shape[1 - end])
-                key = kind(edge_type, end)
-                degrees[key] = degrees[key] + sums if key in degrees else sums
-        for edge_type, relation in graph.relations.items():
-            product = np.ones(relation.n_edges)
-            for end, places in enumerate(relation.edge_index):
-                product *= degrees[kind(edge_type, end)][places]
-            root = np.sqrt(product)
-            scale = np.divide(1, root, out=np.zeros_like(root), where=root > 0)
-            weights[edge_type] = (relation.matrix.data * scale).astype(np.float32)
-    return {
-        edge_type: Edges(
+    degrees = None if scaled == "none" else degrees_of_ends(graph, scaled)
+    edges: dict[EdgeType, Edges] = {}
+    for edge_type, relation in graph.relations.items():
+        weight = relation.matrix.data
+        if degrees is not None:
+            of_senders, of_receivers = degrees[edge_type]
+            senders, receivers = relation.edge_index
+            root = np.sqrt(of_senders[senders] * of_receivers[receivers])
+            weight = (weight * np.divide(1, root, out=np.zeros_like(root), where=root > 0)).astype(np.float32)
+        edges[edge_type] = Edges(
             relation.matrix.indptr,
             relation.matrix.indices,
             relation.matrix.shape[1],
-            weight=weights[edge_type],
+            weight=weight,
             features=None if relation.features is None else torch.from_numpy(relation.features.copy()),
         )
-        for edge_type, relation in graph.relations.items()
-    }
+    return edges
+
+
+def degrees_of_ends(graph: HeterogeneousGraph, scaled: Scaled) -> dict[EdgeType, tuple[Doubles, Doubles]]:
+    """Return what `typed_edges` scales by: for each relation the degrees of its senders and of its receivers, float64.
+
+    Raises:
+        DataError: if a weight is negative, since its root would be no number.
+    """
+
+    def group(edge_type: EdgeType, end: int) -> tuple[str | int, ...]:
+        return (edge_type[0], edge_type[2], end) if scaled == "by-ends" else (edge_type[2 * end], end)
+
+    sums: dict[tuple[str | int, ...], Doubles] = {}
+    for edge_type, relation in graph.relations.items():
+        with named(edge_type):
+            weights = checked_weights(relation.matrix)
+        for end, places in enumerate(relation.edge_index):
+            own = sums_of(places, weights, relation.matrix.shape[1 - end])
+            key = group(edge_type, end)
+            sums[key] = sums[key] + own if key in sums else own
+    return {edge_type: (sums[group(edge_type, 0)], sums[group(edge_type, 1)]) for edge_type in graph.relations}
 
 
 class EdgeEmbedding(torch.nn.Module):
