@@ -20,7 +20,7 @@ from edgewise.nn.heterogeneous import (
     RelationAttention,
     typed_edges,
 )
-from edgewise.nn.sparse_linear import SparseRows
+from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from tests.nn.graphs import normal, random_edges
 
 VIEW: EdgeType = ("user", "view", "item")
@@ -86,7 +86,11 @@ def test_rgcn_is_a_sum_of_means_by_relation_and_of_the_node_itself(n_bases: int 
     assert matrices.shape == (3, WIDTH, 3)
     user, item = x["user"].double(), x["item"].double()
     given = edges()
-    own = [torch.cat([w.weight, w.bias[None]]).double() for w in ours.own]  # type: ignore[list-item]
+    own = []
+    for linear in ours.own:
+        assert isinstance(linear, SparseLinear)
+        assert linear.bias is not None
+        own.append(torch.cat([linear.weight, linear.bias[None]]).double())
     expected = {
         "item": averaging(given[VIEW]) @ user @ matrices[0]
         + averaging(given[BUY]) @ user @ matrices[1]
