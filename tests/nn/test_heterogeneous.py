@@ -18,6 +18,7 @@ from edgewise.nn.heterogeneous import (
     HeterogeneousEncoder,
     RelationalLayer,
     RelationAttention,
+    joined_edges,
     typed_edges,
 )
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
@@ -275,3 +276,12 @@ def test_what_is_missing_is_named() -> None:
 def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config(**settings)
+
+
+def test_joined_edges_sum_to_the_same() -> None:
+    given, x = edges(), features()
+    joined = joined_edges(given)
+    assert list(joined) == [("user", "any", "item"), ("item", "any", "user")]
+    apart = encoder(given, conv="light")(x, given)
+    for name, together in encoder(joined, conv="light")(x, joined).items():
+        torch.testing.assert_close(together, apart[name])

@@ -23,7 +23,14 @@ from edgewise.graph.heterogeneous import REVERSE, EdgeType, HeterogeneousGraph
 from edgewise.graph.relations import FRIEND, ITEM, USER, Attributes, GraphConfig, heterogeneous, is_relation
 from edgewise.graph.spmm import spmm
 from edgewise.newcomers import Newcomers
-from edgewise.nn.heterogeneous import Combine, HeterogeneousConfig, HeterogeneousEncoder, degrees_of_ends, typed_edges
+from edgewise.nn.heterogeneous import (
+    Combine,
+    HeterogeneousConfig,
+    HeterogeneousEncoder,
+    degrees_of_ends,
+    joined_edges,
+    typed_edges,
+)
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
@@ -111,6 +118,8 @@ class HeteroNet(torch.nn.Module):
                     f"nodes = {config.nodes!r}: neither users nor items have attributes. Give --items or --users, or set nodes = 'ids'."
                 )
         self.edges = typed_edges(graph, scaled=config.scaled if config.conv == "light" else "none")
+        if config.conv == "light" and config.combine == "sum":
+            self.edges = joined_edges(self.edges)
         dims = dict.fromkeys(graph.nodes, config.embedding_dim)
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(2**62)))
@@ -152,16 +161,17 @@ class HeteroNet(torch.nn.Module):
 class Hetero(Recommender):
     """Score by the dot product of a user and an item after an encoder over all relations that the data have.
 
-    With the defaults a layer is LightGCN's, along each relation apart: what arrives at a node by views, by purchases, from
-    friends or from genres is scaled by the degrees in that relation, and a softmax over learnt numbers, for each layer and
-    type of nodes, tells what each counts. With interactions alone it is LightGCN. Users and items without interactions get
-    vectors from friends and attributes.
+    With the defaults it is LightGCN on the graph of everything: users, items, friends and categories are nodes, an edge of
+    any relation is scaled by the roots of the degrees of its ends, in all relations together, and vectors are the mean of
+    all layers. With interactions alone it is LightGCN itself. Users and items without interactions get vectors from
+    friends and attributes.
+
+    Options are R-GCN's maps with shared bases, convolutions with attention, learnt weights of relations and attention over
+    them; the last two were no better on validation parts of lastfm-2k and deskdrop (benchmarks/side_information.py).
 
     A newcomer is folded in: the sum over neighbours, whether items, friends or categories, of what these would send, without a
     vector of its own. What a newcomer met counts as events of the target, or of the most frequent type. With a convolution
     other than `light`, or attention over relations, there is no such sum, and nobody is folded in.
-
-    Other convolutions, R-GCN's maps with shared bases and attention over relations are options.
     """
 
     name: ClassVar[str] = "hetero"
@@ -352,7 +362,9 @@ class _Sent:
         if not self._outputs or edge_type is None or edge_type not in self._graph.relations:
             return np.empty((0, self._dim), dtype=np.float32)
         layers = zip(self._outputs, self._factors, strict=True)
-        parts = [output[edge_type[0]] * factors[edge_type] / (len(self._outputs) + 1) for output, factors in layers]
+        parts = [
+            output[edge_type[0]] * factors.get(edge_type, 1.0) / (len(self._outputs) + 1) for output, factors in layers
+        ]
         below: Floats = torch.stack(parts).sum(0).detach().numpy()
         degrees = self._degrees[edge_type][0].astype(np.float32)
         return senders(below, degrees)
