@@ -21,9 +21,13 @@ CASES = [
     Case("bpr", {"embedding_dim": 8}),
     Case("graph-filter"),
     Case("lightgcn", {"embedding_dim": 16}),
+    Case("simgcl", {"embedding_dim": 16}),
+    Case("xsimgcl", {"embedding_dim": 16, "loss": "sampled-softmax"}),
+    Case("ultragcn", {"embedding_dim": 16}),
     Case("gcn", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
     Case("gat", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
     Case("graphsage", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}}),
+    Case("hetero", {"embedding_dim": 16}),
     Case(
         "biases",
         lacks={"taste": "one order of items for everybody", "similar_items": "it has no notion of likeness"},
@@ -32,9 +36,6 @@ CASES = [
     Case("mf", {"embedding_dim": 8, "l2": 0.1}, ratings=True),
     Case("neumf", {"embedding_dim": 8, "mlp_dim": 8, "hidden": (16, 8), "epochs": 60}),
     Case("gc-mc", {"embedding_dim": 16, "output_dim": 8, "node_dropout": 0.2, "epochs": 30}, ratings=True),
-    Case("simgcl", {"embedding_dim": 16}),
-    Case("xsimgcl", {"embedding_dim": 16, "loss": "sampled-softmax"}),
-    Case("ultragcn", {"embedding_dim": 16}),
 ]
 
 

@@ -8,12 +8,13 @@ from scipy.sparse import csr_array
 
 from edgewise.data import Dataset
 from edgewise.errors import DataError
-from edgewise.types import Doubles
+from edgewise.types import Index
 
 EdgeWeight: TypeAlias = Literal["one", "value", "log"]
 """What an edge weighs: 1, the sum of the pair's values, or log(1 + that sum)."""
 
-_MS_PER_DAY = 86_400_000
+MS_PER_DAY = 86_400_000
+"""Milliseconds."""
 
 
 def bipartite(interactions: csr_array) -> csr_array:
@@ -60,7 +61,7 @@ def halves(graph: csr_array, n_users: int) -> tuple[csr_array, csr_array]:
 
 
 def weighted_interactions(
-    dataset: Dataset, weight: EdgeWeight = "one", *, half_life_days: float | None = None
+    dataset: Dataset, weight: EdgeWeight = "one", *, half_life_days: float | None = None, now: int | None = None
 ) -> csr_array:
     """Return who met what with the weight of each edge.
 
@@ -69,6 +70,7 @@ def weighted_interactions(
         weight: "one"; "value", the sum of the values of the pair's events; "log", log(1 + that sum).
         half_life_days: an edge loses half its weight with every so many days between the pair's latest event and the
             latest event of all; None: edges do not age.
+        now: UTC milliseconds, what age is counted from in place of the latest event of all.
 
     Returns:
         float32 [n_users, n_items], columns ascending.
@@ -87,7 +89,9 @@ def weighted_interactions(
     if half_life_days is not None:
         if not dataset.has_times:
             raise DataError("edges cannot age: the events have no timestamp column. Leave half_life_days out.")
-        matrix.data = matrix.data * np.exp2(-_age_days(dataset) / half_life_days).astype(np.float32)
+        latest = latest_times(dataset)
+        age_days = ((latest.max() if now is None else now) - latest) / MS_PER_DAY
+        matrix.data = matrix.data * np.exp2(-age_days / half_life_days).astype(np.float32)
     return matrix
 
 
@@ -110,12 +114,14 @@ def index_type_for(largest: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
-def _age_days(dataset: Dataset) -> Doubles:
-    """Days from each pair's latest event to the latest of all, in the order of the matrix: float64 [nnz]."""
+def latest_times(dataset: Dataset) -> Index:
+    """Return when each pair's latest event was, in the order of `dataset.interactions`: int64 [nnz], UTC milliseconds.
+
+    A pair whose events have no time counts as old as the oldest that has one.
+    """
     latest = (
         dataset.events.group_by("user_index", "item_index")
         .agg(pl.col("timestamp").max())
         .sort("user_index", "item_index")["timestamp"]
-        .to_numpy()
     )
-    return (latest.max() - latest).astype(np.float64) / _MS_PER_DAY  # type: ignore[no-any-return]
+    return np.asarray(latest.fill_null(strategy="min").fill_null(0).to_numpy(), dtype=np.int64)

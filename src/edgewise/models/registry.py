@@ -21,16 +21,17 @@ MODELS: Mapping[str, str] = {
     "bpr": "edgewise.models.bpr:BPR",
     "graph-filter": "edgewise.models.graph_filter:GraphFilter",
     "lightgcn": "edgewise.models.lightgcn:LightGCN",
+    "simgcl": "edgewise.models.simgcl:SimGCL",
+    "xsimgcl": "edgewise.models.xsimgcl:XSimGCL",
+    "ultragcn": "edgewise.models.ultragcn:UltraGCN",
     "gcn": "edgewise.models.gcn:GCN",
     "gat": "edgewise.models.gat:GAT",
     "graphsage": "edgewise.models.graphsage:GraphSAGE",
+    "hetero": "edgewise.models.hetero:Hetero",
     "biases": "edgewise.models.biases:RatingBiases",
     "mf": "edgewise.models.mf:MF",
     "neumf": "edgewise.models.neumf:NeuMF",
     "gc-mc": "edgewise.models.gc_mc:GCMC",
-    "simgcl": "edgewise.models.simgcl:SimGCL",
-    "xsimgcl": "edgewise.models.xsimgcl:XSimGCL",
-    "ultragcn": "edgewise.models.ultragcn:UltraGCN",
 }
 """Model name to `module:class`; the module is imported when the model is asked for."""
 

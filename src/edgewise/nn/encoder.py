@@ -188,6 +188,11 @@ class Encoder(torch.nn.Module):
         return self._last[1]
 
 
+def make_activation(name: Activation) -> torch.nn.Module:
+    """Return what stands between layers."""
+    return _ACTIVATIONS[name]()
+
+
 def _make_conv(config: EncoderConfig, in_dim: int, out_dim: int, edge_dim: int, *, is_last: bool) -> torch.nn.Module:
     average = is_last or config.heads == "mean"
     n_heads = config.n_out_heads if is_last else config.n_heads

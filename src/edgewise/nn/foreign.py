@@ -1,16 +1,14 @@
 """Any convolution of PyTorch Geometric, by its name."""
 
-import importlib
 import inspect
-import warnings
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import ConfigError
+from edgewise.graph.pyg import load_pyg
 from edgewise.nn.convolutions import Features
 from edgewise.nn.edges import Edges
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
@@ -90,16 +88,6 @@ def is_foreign(name: str) -> bool:
     pyg = load_pyg("nn")
     kind = getattr(pyg, name, None)
     return isinstance(kind, type) and issubclass(kind, pyg.MessagePassing)
-
-
-def load_pyg(module: str) -> ModuleType:
-    """Import a module of torch_geometric, such as "nn": only when it is asked for, since it takes seconds, and in silence.
-
-    On its way in it uses parts of torch that warn of their end, which nobody who runs Edgewise can do anything about.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return importlib.import_module(f"torch_geometric.{module}")
 
 
 def _two_layers(in_dim: int, out_dim: int) -> torch.nn.Module:
