@@ -1,4 +1,4 @@
-"""The Python blocks of the pages about models run, each page from top to bottom."""
+"""The Python blocks of the pages about models and newcomers run, each page from top to bottom."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 _DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted([*_DOCS.glob("models/*.md"), *_DOCS.glob("zh/models/*.md")])
+PAGES = sorted([*_DOCS.glob("models/*.md"), *_DOCS.glob("zh/models/*.md"), *_DOCS.glob("**/newcomers.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(_DOCS)))

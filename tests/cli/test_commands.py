@@ -246,3 +246,56 @@ def _withheld() -> dict[str, int]:
     from edgewise.testing.planted import planted_tastes
 
     return planted_tastes().withheld
+
+
+def test_a_newcomer_is_answered_by_history(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
+    given = run_json(capsys, "recommend", model_folder, "--history", "1000, 1001,1002", "-k", 3)
+    assert given["source"] == "item-knn"
+    assert given["note"] == ""
+    ids = [item["item_id"] for item in given["items"]]
+    assert all(1002 < item < 1011 for item in ids)
+    assert main(["recommend", str(model_folder), "--history", "1000,77"]) == 0
+    assert "1 of the 2 items of the history is not known" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (["--attributes", "age=25"], "item-knn cannot use attributes: it answers by history"),
+        (["--history", "77,seven"], "Nothing usable is known of this newcomer"),
+        (["--friends", "u001"], "item-knn cannot use friends"),
+    ],
+)
+def test_a_newcomer_of_whom_the_model_can_make_nothing_gets_what_is_popular(
+    capsys: pytest.CaptureFixture[str], model_folder: Path, options: list[str], note: str
+) -> None:
+    given = run_json(capsys, "recommend", model_folder, *options, "-k", 3)
+    assert given["source"] == "popular"
+    assert note in given["note"]
+    assert len(given["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [([], "whom for?"), (["--user", "u001", "--history", "1000"], "not both"), (["--attributes", "age"], "KEY=VALUE")],
+)
+def test_whom_to_recommend_to_has_to_be_said(
+    capsys: pytest.CaptureFixture[str], model_folder: Path, options: list[str], text: str
+) -> None:
+    assert main(["recommend", str(model_folder), *options]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_newcomer_is_answered_by_attributes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, log: Path, items_file: Path
+) -> None:
+    users = tmp_path / "users.csv"
+    rows = "".join(f"u{user:03d},club {user % 4}\n" for user in range(60))
+    users.write_text("user_id,club\n" + rows)
+    out = tmp_path / "model"
+    settings = ["--set", "embedding_dim=8", "--set", "model.encoder.hidden_dim=8", "--set", "epochs=20"]
+    options = ["--data", log, "--items", items_file, "--users", users, "--model", "graphsage", "--out", out]
+    assert main(["fit", *map(str, options), *settings]) == 0
+    given = run_json(capsys, "recommend", out, "--attributes", "club=club 2", "-k", 3)
+    assert given["source"] == "graphsage"
+    assert all(1022 <= item["item_id"] < 1033 for item in given["items"])

@@ -9,7 +9,7 @@ import pytest
 from edgewise.compare.engine import Plan, compare
 from edgewise.compare.output import comparison_json, table_rows, verdict
 from edgewise.compare.quick_tuning import QuickTuning, tune_quick, validation_split
-from edgewise.compare.tasks import NEW_USERS, task_of
+from edgewise.compare.tasks import FALLEN_BACK, NEW_USERS, task_of
 from edgewise.data import Dataset
 from edgewise.data.split import Split, given, split_dataset
 from edgewise.errors import ConfigError, DataError, UnknownNameError
@@ -153,3 +153,61 @@ class _Const:
 
     def draw(self, rng: np.random.Generator) -> Any:  # noqa: ARG002 - the protocol's signature
         return self.value
+
+
+def _with_attributes() -> Dataset:
+    planted = planted_tastes()
+    users = [f"u{user:03d}" for user in range(60)]
+    table = pl.DataFrame({"user_id": users, "club": [f"club {int(user[1:]) % 4}" for user in users]})
+    return Dataset.from_events(planted.train.to_frame(), item_table=planted.train.item_table, user_table=table)
+
+
+def test_cold_users_are_asked_about_by_attributes_and_the_fallback_answers_for_those_who_cannot() -> None:
+    split = split_dataset(_with_attributes(), "cold-users", test=0.2, seed=0)
+    comparison, _ = compare(split, Plan(ITEMS, ("popularity", "item-knn", "user-knn"), k=(10,)))
+    found = {name: result.evaluation for name, result in comparison.models.items()}
+    assert all(evaluation is not None and evaluation.user_index.size == 12 for evaluation in found.values())
+    popular, by_items, by_users = (found[name] for name in ("popularity", "item-knn", "user-knn"))
+    assert popular is not None
+    assert by_items is not None
+    assert by_users is not None
+    assert by_items.segments[FALLEN_BACK]["n"] == 12.0
+    assert by_items.overall["ndcg@10"] == popular.overall["ndcg@10"]
+    assert FALLEN_BACK not in by_users.segments
+    assert by_users.overall["ndcg@10"] > 1.5 * popular.overall["ndcg@10"]
+
+
+def test_what_a_cold_user_reveals_is_history_and_no_longer_to_be_found() -> None:
+    split = split_dataset(_with_attributes(), "cold-users", test=0.2, seed=0, reveal=4)
+    assert split.revealed is not None
+    assert split.revealed.interactions.sum() == 12 * 4
+    assert split.test.interactions.sum() == 12 * 6  # ten items each
+    comparison, _ = compare(split, Plan(ITEMS, ("popularity", "item-knn"), k=(10,)))
+    evaluation = comparison.models["item-knn"].evaluation
+    assert evaluation is not None
+    assert comparison.winner == "item-knn"
+    assert FALLEN_BACK not in evaluation.segments
+    shown = split.train.items.index_of(
+        split.revealed.items.ids_at(split.revealed.interactions[[0]].indices.astype(int))
+    )
+    assert not set(evaluation.top_items[0]) & set(shown)
+
+
+def test_cold_items_are_ranked_among_themselves() -> None:
+    split = split_dataset(_with_attributes(), "cold-items", test=0.2, seed=0)
+    comparison, _ = compare(split, Plan(ITEMS, ("popularity", "item-knn", "content"), k=(5,)))
+    assert comparison.winner == "content"
+    evaluation = comparison.models["content"].evaluation
+    assert evaluation is not None
+    cold = np.flatnonzero(split.train.item_counts == 0)
+    assert set(evaluation.top_items[evaluation.top_items >= 0]) <= set(cold)
+    assert evaluation.overall["recall@5"] > 0.9
+    others = [comparison.models[name].evaluation for name in ("popularity", "item-knn")]
+    assert all(other is not None and other.overall["recall@5"] == 0 for other in others)
+
+
+def test_reveal_belongs_to_a_split_by_users_and_leaves_something_to_find() -> None:
+    with pytest.raises(ConfigError, match="reveal = 2 belongs to the split 'cold-users'"):
+        split_dataset(_with_attributes(), "random", reveal=2)
+    with pytest.raises(DataError, match="no test user met more than 10 items"):
+        split_dataset(_with_attributes(), "cold-users", reveal=10)
