@@ -16,10 +16,10 @@ demo: $(VENV)/.demo  ## compare four models on real ratings (or on DATA=my.csv),
 	$(BIN)/edgewise demo --out "$(OUT)" $(if $(DATA),--data "$(DATA)")
 
 test: $(VENV)/.all lint types layers  ## lint, types, import layers and the fast tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 test-all: $(VENV)/.all lint types layers  ## the same, with the slow tests and those that open a browser
-	$(BIN)/python -m pytest -n auto -m ""
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m ""
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check src tests benchmarks
