@@ -1,5 +1,6 @@
 """Neighbour sampling: what may be drawn, how often, and that threads and background workers change nothing."""
 
+import tracemalloc
 from typing import Any
 
 import numba
@@ -151,9 +152,7 @@ def test_weighted_draws_without_replacement_are_draws_in_succession(heavy: float
     n = 30_000
     counts = frequencies(NeighbourSampler(star(3, weights), draw="weighted"), 2, 3, n // 20)[1:]
     p = np.array(weights) / sum(weights)
-    expected = [
-        n * (p[i] + sum(p[j] * p[i] / (1 - p[j]) for j in range(3) if j != i)) for i in range(3)
-    ]
+    expected = [n * (p[i] + sum(p[j] * p[i] / (1 - p[j]) for j in range(3) if j != i)) for i in range(3)]
     assert np.abs(counts - expected).max() < 5 * np.sqrt(n / 4)
     hop = NeighbourSampler(star(3, weights), draw="weighted").one_hop(np.zeros(50, dtype=np.int64), 2, seed=0)
     assert all(len(set(row)) == 2 for row in hop.senders.reshape(50, 2).tolist())
@@ -211,9 +210,7 @@ def test_an_edge_at_the_seed_time_is_too_late_however_large_the_numbers() -> Non
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, -1]), st.sampled_from(["uniform", "weighted"]), st.booleans())
-def test_excluded_pairs_are_never_drawn_in_either_direction(
-    seed: int, fan_out: int, draw: Any, replace: bool
-) -> None:
+def test_excluded_pairs_are_never_drawn_in_either_direction(seed: int, fan_out: int, draw: Any, replace: bool) -> None:
     graph = random_graph(12, 90, seed)
     sender, receiver = endpoints(graph)
     chosen = np.random.default_rng(seed).choice(90, size=15)
@@ -355,7 +352,9 @@ def test_an_unknown_way_to_draw_is_refused() -> None:
 
 
 def test_two_hops_over_a_rectangle_are_refused_and_one_is_drawn() -> None:
-    graph = csr_array((np.ones(2, dtype=np.float32), np.array([3, 1], dtype=np.int32), np.array([0, 1, 2])), shape=(2, 4))
+    graph = csr_array(
+        (np.ones(2, dtype=np.float32), np.array([3, 1], dtype=np.int32), np.array([0, 1, 2])), shape=(2, 4)
+    )
     with pytest.raises(DataError, match="square"):
         NeighbourSampler(graph).sample(np.array([0]), (1, 1), seed=0)
     assert NeighbourSampler(graph).one_hop(np.array([1, 0]), 1, seed=0).senders.tolist() == [1, 3]
@@ -375,8 +374,6 @@ def test_one_node_isolated_nodes_self_loops_and_duplicates_are_graphs_too() -> N
 
 
 def test_a_hub_of_a_million_neighbours_costs_its_fan_out() -> None:
-    import tracemalloc
-
     n = 1_000_000
     indptr = np.zeros(n + 2, dtype=np.int64)
     indptr[1:] = n

@@ -272,9 +272,7 @@ class NeighbourSampler:
     ) -> SampledNeighbours:
         counts = np.empty(frontier.size, dtype=np.int64)
         rows = (self._indptr, self._senders, self._times, self.is_temporal, *banned)
-        count, draw = (
-            (kernels.count_parallel, kernels.draw_parallel) if parallel else (kernels.count, kernels.draw)
-        )
+        count, draw = (kernels.count_parallel, kernels.draw_parallel) if parallel else (kernels.count, kernels.draw)
         count(*rows, frontier, until, limit, self._replace, counts)
         indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
         entries = np.empty(indptr[-1], dtype=np.int64)
@@ -354,7 +352,9 @@ def _checked_times(times: Any, n: int, what: str) -> NDArray[Any]:
     """Return times as int64 where they are integers, so that nothing is rounded, and as float64 otherwise."""
     given = np.asarray(times)
     if given.shape != (n,) or given.dtype.kind not in "iuf":
-        raise DataError(f"{what} times are {given.dtype} {list(given.shape)}; expected {n} numbers, one for each {what}.")
+        raise DataError(
+            f"{what} times are {given.dtype} {list(given.shape)}; expected {n} numbers, one for each {what}."
+        )
     if given.dtype.kind == "f":
         if np.isnan(given).any():
             raise DataError(f"the time of {what} {np.flatnonzero(np.isnan(given))[0]} is not a number; leave it out.")

@@ -119,7 +119,18 @@ def _draw_row(
                 free += 1
     elif cumulative.size:
         _draw_weighted(
-            senders, first, last, banned_senders, banned_first, banned_last, n_banned, cumulative, weights, replace, own, out
+            senders,
+            first,
+            last,
+            banned_senders,
+            banned_first,
+            banned_last,
+            n_banned,
+            cumulative,
+            weights,
+            replace,
+            own,
+            out,
         )
     else:
         if replace:
@@ -201,7 +212,9 @@ def _draw_weighted(
     if taken == k:
         return
     if replace:
-        _draw_among_allowed(senders, first, last, banned_senders, banned_first, banned_last, weights, own, tries, taken, out)
+        _draw_among_allowed(
+            senders, first, last, banned_senders, banned_first, banned_last, weights, own, tries, taken, out
+        )
     else:
         _draw_by_keys(senders, first, last, banned_senders, banned_first, banned_last, weights, own, tries, taken, out)
 
@@ -265,7 +278,9 @@ def _is_above(key, entry, other_key, other_entry):  # type: ignore[no-untyped-de
 
 
 @jit
-def count(indptr, senders, times, is_temporal, banned_receivers, banned_senders, frontier, until, limit, replace, counts):  # type: ignore[no-untyped-def]
+def count(
+    indptr, senders, times, is_temporal, banned_receivers, banned_senders, frontier, until, limit, replace, counts
+):  # type: ignore[no-untyped-def]
     """Count what will be drawn of each row."""
     for row in range(frontier.size):
         _count_row(

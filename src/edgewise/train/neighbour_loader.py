@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewise.errors import ConfigError, DataError
 from edgewise.graph.neighbour_sampling import NeighbourSampler, SampledGraph, checked_fan_out
+from edgewise.graph.pyg import load_pyg
 from edgewise.rng import make_rng
 from edgewise.types import Index
 
@@ -50,10 +51,8 @@ class NeighbourBatch:
             With `n_id`, `e_id`, `edge_index`, `input_id`, `batch_size` (the number of distinct seeds, which are the first nodes),
             `num_sampled_nodes`, `num_sampled_edges`; for pairs also `edge_label_index`.
         """
-        from torch_geometric.data import Data
-
         n_id = torch.from_numpy(self.graph.nodes)
-        data = Data(
+        data = load_pyg("data").Data(
             x=None if x is None else x[n_id],
             y=None if y is None else y[n_id],
             edge_index=torch.from_numpy(self.graph.edge_index),
@@ -115,7 +114,11 @@ class NeighbourLoader:
             raise DataError(f"seeds are {list(given.shape)}; expected [n], or [2, n] for pairs of nodes.")
         if seed_times is not None and np.shape(seed_times) != (given.shape[-1],):
             raise DataError(f"seed_times are {list(np.shape(seed_times))}; expected [{given.shape[-1]}].")
-        for name, value, least in (("batch_size", batch_size, 1), ("prefetch", prefetch, 0), ("n_workers", n_workers, 1)):
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("prefetch", prefetch, 0),
+            ("n_workers", n_workers, 1),
+        ):
             if value < least:
                 raise ConfigError(f"{name} = {value}: expected at least {least}.")
         checked_fan_out(fan_out)
