@@ -270,15 +270,15 @@ class NeighbourSampler:
         *,
         parallel: bool,
     ) -> SampledNeighbours:
-        counts = np.empty(frontier.size, dtype=np.int64)
-        rows = (self._indptr, self._senders, self._times, self.is_temporal, *banned)
+        firsts, lasts, counts = (np.empty(frontier.size, dtype=np.int64) for _ in range(3))
+        rows = kernels.Rows(self._indptr, self._senders, self._times, self._cumulative, self._weights)
+        pairs = kernels.Banned(*banned)
         count, draw = (kernels.count_parallel, kernels.draw_parallel) if parallel else (kernels.count, kernels.draw)
-        count(*rows, frontier, until, limit, self._replace, counts)
+        count(rows, pairs, frontier, until, limit, self._replace, firsts, lasts, counts)
         indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
         entries = np.empty(indptr[-1], dtype=np.int64)
         senders = np.empty(indptr[-1], dtype=self._senders.dtype)
-        weights = (self._cumulative, self._weights)
-        draw(*rows, *weights, frontier, until, limit, self._replace, stream, first, indptr, entries, senders)
+        draw(rows, pairs, frontier, limit, self._replace, stream, first, firsts, lasts, indptr, entries, senders)
         return SampledNeighbours(indptr, senders, self._edge_ids[entries] if self._edge_ids.size else entries)
 
     def _sort_by_time(self, times: NDArray[Any]) -> None:

@@ -4,6 +4,8 @@ Each loop over rows exists for one thread and for several. The first is for back
 numba may not run at once in one process with every threading layer.
 """
 
+from typing import Any, NamedTuple
+
 import numba
 import numpy as np
 
@@ -42,13 +44,21 @@ def _unit(stream, draw):  # type: ignore[no-untyped-def]
     return (_scrambled(stream + (np.uint64(draw) + np.uint64(1)) * _GAMMA) >> _11) * _TO_UNIT
 
 
-@jit
-def _end(indptr, times, is_temporal, node, until, row):  # type: ignore[no-untyped-def]
-    """Return where the edges of a node end that are earlier than the row's moment."""
-    first, last = indptr[node], indptr[node + 1]
-    if not is_temporal:
-        return last
-    return first + np.searchsorted(times[first:last], until[row])
+class Rows(NamedTuple):
+    """The edges by receiver: `NeighbourSampler` says what these are. `times`, or `cumulative` and `weights`, may be empty."""
+
+    indptr: Any
+    senders: Any
+    times: Any
+    cumulative: Any
+    weights: Any
+
+
+class Banned(NamedTuple):
+    """Pairs that may not be drawn, receivers ascending, and the senders of each."""
+
+    receivers: Any
+    senders: Any
 
 
 @jit
@@ -78,101 +88,110 @@ def _n_banned_entries(senders, first, last, banned_senders, banned_first, banned
 
 
 @jit
-def _count_row(
-    indptr, senders, times, is_temporal, banned_receivers, banned_senders, frontier, until, limit, replace, row, counts
-):  # type: ignore[no-untyped-def]
-    node = frontier[row]
-    first, last = indptr[node], _end(indptr, times, is_temporal, node, until, row)
-    banned_first, banned_last = _banned_range(banned_receivers, node)
-    n = last - first - _n_banned_entries(senders, first, last, banned_senders, banned_first, banned_last)
-    if limit < 0 or n == 0 or (n < limit and not replace):
-        counts[row] = n
-    else:
-        counts[row] = limit
+def _count_part(part, rows, banned, frontier, until, limit, replace, firsts, lasts, counts):  # type: ignore[no-untyped-def]
+    start, stop = part * _ROWS_PER_PART, min(frontier.size, (part + 1) * _ROWS_PER_PART)
+    for row in range(start, stop):  # nothing but loads, of which the processor then has many under way at once
+        firsts[row], lasts[row] = rows.indptr[frontier[row]], rows.indptr[frontier[row] + 1]
+    if until.size:
+        for row in range(start, stop):
+            lasts[row] = firsts[row] + np.searchsorted(rows.times[firsts[row] : lasts[row]], until[row])
+    for row in range(start, stop):
+        n = lasts[row] - firsts[row]
+        if banned.receivers.size:
+            banned_first, banned_last = _banned_range(banned.receivers, frontier[row])
+            n -= _n_banned_entries(
+                rows.senders, firsts[row], lasts[row], banned.senders, banned_first, banned_last
+            )  # fmt: skip
+        counts[row] = n if limit < 0 or n == 0 or (n < limit and not replace) else limit
 
 
 @jit
-def _draw_row(
-    indptr, senders, times, is_temporal, banned_receivers, banned_senders, cumulative, weights, frontier, until, limit,
-    replace, stream, first_place, indptr_out, row, entries, senders_out,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    out_first, out_last = indptr_out[row], indptr_out[row + 1]
-    k = out_last - out_first
-    if k == 0:
-        return
-    node = frontier[row]
-    first, last = indptr[node], _end(indptr, times, is_temporal, node, until, row)
-    banned_first, banned_last = _banned_range(banned_receivers, node)
-    own = mix(stream, np.uint64(first_place + row))
-    out = entries[out_first:out_last]
+def _draw_part(  # type: ignore[no-untyped-def]
+    part, rows, banned, frontier, limit, replace, stream, first_place, firsts, lasts, indptr_out, entries, senders_out
+):
+    start, stop = part * _ROWS_PER_PART, min(frontier.size, (part + 1) * _ROWS_PER_PART)
+    is_weighted, is_any_banned = rows.cumulative.size > 0, banned.receivers.size > 0
+    for row in range(start, stop):
+        out_first, k = indptr_out[row], indptr_out[row + 1] - indptr_out[row]
+        if k == 0:
+            continue
+        first, n = firsts[row], lasts[row] - firsts[row]
+        if is_any_banned:
+            banned_first, banned_last = _banned_range(banned.receivers, frontier[row])
+            if banned_first < banned_last:
+                out = entries[out_first : out_first + k]
+                own = mix(stream, np.uint64(first_place + row))
+                _draw_beside_banned(
+                    rows, first, lasts[row], banned.senders, banned_first, banned_last, limit, replace, own, out
+                )  # fmt: skip
+                continue
+        if limit < 0 or (k == n and not replace):
+            for draw in range(k):
+                entries[out_first + draw] = first + draw
+            continue
+        own = mix(stream, np.uint64(first_place + row))
+        if is_weighted:
+            out = entries[out_first : out_first + k]
+            _draw_weighted(rows, first, lasts[row], banned.senders, 0, 0, 0, replace, own, out)
+        elif replace:
+            for draw in range(k):
+                entries[out_first + draw] = first + int(_unit(own, draw) * n)
+        elif k * k < 8 * n:
+            _draw_by_floyd(first, n, own, entries, out_first, k)
+        else:
+            _draw_in_one_pass(first, n, own, entries, out_first, k)
+    for at in range(indptr_out[start], indptr_out[stop]):
+        senders_out[at] = rows.senders[entries[at]]
+
+
+@jit
+def _draw_beside_banned(rows, first, last, banned_senders, banned_first, banned_last, limit, replace, own, out):  # type: ignore[no-untyped-def]
+    """Draw of a node that has pairs which may not be drawn."""
+    senders, k = rows.senders, out.size
     n_banned = _n_banned_entries(senders, first, last, banned_senders, banned_first, banned_last)
     n = last - first - n_banned
-    takes_all = limit < 0 or (k == n and not replace)
-    if takes_all and n_banned == 0:
-        for draw in range(k):
-            out[draw] = first + draw
-    elif takes_all:
+    if limit < 0 or (k == n and not replace):
         free = 0
         for entry in range(first, last):
             if not _is_banned(senders[entry], banned_senders, banned_first, banned_last):
                 out[free] = entry
                 free += 1
-    elif cumulative.size:
-        _draw_weighted(
-            senders,
-            first,
-            last,
-            banned_senders,
-            banned_first,
-            banned_last,
-            n_banned,
-            cumulative,
-            weights,
-            replace,
-            own,
-            out,
-        )
+        return
+    if rows.cumulative.size:
+        _draw_weighted(rows, first, last, banned_senders, banned_first, banned_last, n_banned, replace, own, out)
+        return
+    if replace:
+        for draw in range(k):
+            out[draw] = int(_unit(own, draw) * n)
+    elif k * k < 8 * n:
+        _draw_by_floyd(0, n, own, out, 0, k)
     else:
-        if replace:
-            for draw in range(k):
-                out[draw] = int(_unit(own, draw) * n)
-        elif k * k < 8 * n:
-            _draw_by_floyd(n, own, out)
-        else:
-            _draw_in_one_pass(n, own, out)
-        if n_banned == 0:
-            for draw in range(k):
-                out[draw] += first
-        else:
-            _skip_banned(senders, first, last, banned_senders, banned_first, banned_last, n_banned, out)
-    for draw in range(k):
-        senders_out[out_first + draw] = senders[out[draw]]
+        _draw_in_one_pass(0, n, own, out, 0, k)
+    _skip_banned(senders, first, last, banned_senders, banned_first, banned_last, n_banned, out)
 
 
 @jit
-def _draw_by_floyd(n, own, out):  # type: ignore[no-untyped-def]
-    """Choose out.size of 0 to n - 1, all sets as likely, in out.size² / 2 comparisons."""
-    k = out.size
+def _draw_by_floyd(first, n, own, out, at, k):  # type: ignore[no-untyped-def]
+    """Choose k of the n numbers from `first` on, all sets as likely, in k² / 2 comparisons, into `out` from `at` on."""
     for draw in range(k):
         top = n - k + draw
-        chosen = int(_unit(own, draw) * (top + 1))
+        chosen = first + int(_unit(own, draw) * (top + 1))
         for before in range(draw):
-            if out[before] == chosen:
-                chosen = top
+            if out[at + before] == chosen:
+                chosen = first + top
                 break
-        out[draw] = chosen
+        out[at + draw] = chosen
 
 
 @jit
-def _draw_in_one_pass(n, own, out):  # type: ignore[no-untyped-def]
-    """Choose out.size of 0 to n - 1, all sets as likely, in n steps (Knuth, TAOCP 2, 3.4.2, algorithm S)."""
-    k, taken = out.size, 0
-    for entry in range(n):
-        if _unit(own, entry) * (n - entry) < k - taken:
-            out[taken] = entry
-            taken += 1
-            if taken == k:
-                break
+def _draw_in_one_pass(first, n, own, out, at, k):  # type: ignore[no-untyped-def]
+    """Choose k of the n numbers from `first` on, all sets as likely, in n steps (Knuth, TAOCP 2, 3.4.2, algorithm S)."""
+    taken = 0
+    for step in range(n):
+        out[at + taken] = first + step  # without a branch, which could not be foreseen
+        taken += _unit(own, step) * (n - step) < k - taken
+        if taken == k:
+            break
 
 
 @jit
@@ -189,10 +208,9 @@ def _skip_banned(senders, first, last, banned_senders, banned_first, banned_last
 
 
 @jit
-def _draw_weighted(
-    senders, first, last, banned_senders, banned_first, banned_last, n_banned, cumulative, weights, replace, own, out
-):  # type: ignore[no-untyped-def]
+def _draw_weighted(rows, first, last, banned_senders, banned_first, banned_last, n_banned, replace, own, out):  # type: ignore[no-untyped-def]
     """Choose entries by weight; what is banned, and without replacement what is there, is drawn again, for a while."""
+    senders, cumulative, weights = rows.senders, rows.cumulative, rows.weights
     k, taken, tries = out.size, 0, 0
     total = cumulative[last - 1]
     while taken < k and tries < _TRIES_PER_DRAW * k + 32:
@@ -278,53 +296,45 @@ def _is_above(key, entry, other_key, other_entry):  # type: ignore[no-untyped-de
 
 
 @jit
-def count(
-    indptr, senders, times, is_temporal, banned_receivers, banned_senders, frontier, until, limit, replace, counts
-):  # type: ignore[no-untyped-def]
-    """Count what will be drawn of each row."""
-    for row in range(frontier.size):
-        _count_row(
-            indptr, senders, times, is_temporal, banned_receivers, banned_senders, frontier, until, limit, replace, row, counts
-        )  # fmt: skip
-
-
-@jit_parallel
-def count_parallel(
-    indptr, senders, times, is_temporal, banned_receivers, banned_senders, frontier, until, limit, replace, counts
-):  # type: ignore[no-untyped-def]
-    """Count what will be drawn of each row, on all threads."""
-    for part in numba.prange((frontier.size + _ROWS_PER_PART - 1) // _ROWS_PER_PART):
-        for row in range(part * _ROWS_PER_PART, min(frontier.size, (part + 1) * _ROWS_PER_PART)):
-            _count_row(
-                indptr, senders, times, is_temporal, banned_receivers, banned_senders, frontier, until, limit, replace, row, counts
-            )  # fmt: skip
+def n_parts(frontier):  # type: ignore[no-untyped-def]
+    """Return how many parts the rows are handed out in."""
+    return (frontier.size + _ROWS_PER_PART - 1) // _ROWS_PER_PART
 
 
 @jit
-def draw(
-    indptr, senders, times, is_temporal, banned_receivers, banned_senders, cumulative, weights, frontier, until, limit,
-    replace, stream, first_place, indptr_out, entries, senders_out,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Draw the neighbours of each row."""
-    for row in range(frontier.size):
-        _draw_row(
-            indptr, senders, times, is_temporal, banned_receivers, banned_senders, cumulative, weights, frontier, until,
-            limit, replace, stream, first_place, indptr_out, row, entries, senders_out,
+def count(rows, banned, frontier, until, limit, replace, firsts, lasts, counts):  # type: ignore[no-untyped-def]
+    """Find where the edges of each row begin and end, and count what will be drawn of them."""
+    for part in range(n_parts(frontier)):
+        _count_part(part, rows, banned, frontier, until, limit, replace, firsts, lasts, counts)
+
+
+@jit_parallel
+def count_parallel(rows, banned, frontier, until, limit, replace, firsts, lasts, counts):  # type: ignore[no-untyped-def]
+    """Do what `count` does, on all threads."""
+    for part in numba.prange(n_parts(frontier)):
+        _count_part(part, rows, banned, frontier, until, limit, replace, firsts, lasts, counts)
+
+
+@jit
+def draw(  # type: ignore[no-untyped-def]
+    rows, banned, frontier, limit, replace, stream, first_place, firsts, lasts, indptr_out, entries, senders_out
+):
+    """Draw the neighbours of each row: entries, and their senders."""
+    for part in range(n_parts(frontier)):
+        _draw_part(
+            part, rows, banned, frontier, limit, replace, stream, first_place, firsts, lasts, indptr_out, entries, senders_out
         )  # fmt: skip
 
 
 @jit_parallel
-def draw_parallel(
-    indptr, senders, times, is_temporal, banned_receivers, banned_senders, cumulative, weights, frontier, until, limit,
-    replace, stream, first_place, indptr_out, entries, senders_out,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Draw the neighbours of each row, on all threads."""
-    for part in numba.prange((frontier.size + _ROWS_PER_PART - 1) // _ROWS_PER_PART):
-        for row in range(part * _ROWS_PER_PART, min(frontier.size, (part + 1) * _ROWS_PER_PART)):
-            _draw_row(
-                indptr, senders, times, is_temporal, banned_receivers, banned_senders, cumulative, weights, frontier, until,
-                limit, replace, stream, first_place, indptr_out, row, entries, senders_out,
-            )  # fmt: skip
+def draw_parallel(  # type: ignore[no-untyped-def]
+    rows, banned, frontier, limit, replace, stream, first_place, firsts, lasts, indptr_out, entries, senders_out
+):
+    """Do what `draw` does, on all threads."""
+    for part in numba.prange(n_parts(frontier)):
+        _draw_part(
+            part, rows, banned, frontier, limit, replace, stream, first_place, firsts, lasts, indptr_out, entries, senders_out
+        )  # fmt: skip
 
 
 @jit
