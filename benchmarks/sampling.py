@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 HERE = Path(__file__).resolve().parent
 FAN_OUT = (15, 10, 5)

@@ -28,11 +28,14 @@ def graphbolt_sampler(indptr, indices):
     from dgl import graphbolt
 
     graph = graphbolt.fused_csc_sampling_graph(indptr, indices)
-    sampler = graphbolt.NeighborSampler(None, graph, [torch.tensor([n]) for n in FAN_OUT])
 
     def sample(seeds):
-        _, hops = sampler.sample_subgraphs(seeds, None)
-        return sum(hop.sampled_csc.indices.numel() for hop in hops)
+        n_edges = 0
+        for n in FAN_OUT:
+            drawn = graph.sample_neighbors(seeds, torch.tensor([n])).sampled_csc
+            n_edges += drawn.indices.numel()
+            seeds, _ = graphbolt.unique_and_compact_csc_formats(drawn, seeds)
+        return n_edges
 
     return sample
 

@@ -238,9 +238,9 @@ def _draw_weighted(rows, first, last, banned_senders, banned_first, banned_last,
 
 
 @jit
-def _draw_among_allowed(
+def _draw_among_allowed(  # type: ignore[no-untyped-def]
     senders, first, last, banned_senders, banned_first, banned_last, weights, own, tries, taken, out
-):  # type: ignore[no-untyped-def]
+):
     """Fill the rest of `out` with replacement, going over the row: for rows where banned edges have most of the weight."""
     total, fallback = 0.0, -1
     for entry in range(first, last):

@@ -129,7 +129,7 @@ class NeighbourLoader:
         self.waited_s = self.elapsed_s = 0.0
 
     def __len__(self) -> int:
-        return (self._seeds.shape[-1] + self._batch_size - 1) // self._batch_size
+        return (int(self._seeds.shape[-1]) + self._batch_size - 1) // self._batch_size
 
     @property
     def waited_share(self) -> float:
