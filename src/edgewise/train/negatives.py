@@ -139,7 +139,7 @@ class NegativeSampler:
         of_user = np.repeat(users, shape[1])
         wrong = np.arange(drawn.size)
         for _ in range(_ROUNDS):
-            wrong = wrong[_are_known(self._known.indptr, self._known.indices, of_user[wrong], drawn[wrong])]
+            wrong = wrong[are_known(self._known.indptr, self._known.indices, of_user[wrong], drawn[wrong])]
             if not wrong.size:
                 break
             drawn[wrong] = self._draw(batch, wrong.size, rng)
@@ -170,7 +170,7 @@ class NegativeSampler:
 
 
 @numba.njit(cache=True, nogil=True)
-def _are_known(indptr, indices, users, items):  # type: ignore[no-untyped-def]
+def are_known(indptr, indices, users, items):  # type: ignore[no-untyped-def]
     """Look each pair up in the rows of what users met: bool [n]."""
     known = np.zeros(users.size, dtype=np.bool_)
     for pair in range(users.size):
