@@ -164,9 +164,9 @@ def test_what_is_held_out_is_in_no_relation(planted: Planted, monkeypatch: pytes
 
     built: list[Dataset] = []
 
-    def spy(dataset: Dataset, config: GraphConfig) -> Any:
+    def spy(dataset: Dataset, config: GraphConfig, **more: Any) -> Any:
         built.append(dataset)
-        return heterogeneous(dataset, config)
+        return heterogeneous(dataset, config, **more)
 
     monkeypatch.setattr(module, "heterogeneous", spy)
     model = fitted(planted.train, valid_share=0.2, epochs=2)

@@ -259,6 +259,7 @@ def models(json: options.Json = None) -> None:
                 "title": kind.title,
                 "paper": kind.paper,
                 "needs": kind.needs,
+                "folds_in": list(kind.folds_in),
                 "settings": kind.Config().model_dump(mode="json"),
             }
         )
@@ -267,8 +268,8 @@ def models(json: options.Json = None) -> None:
         return
     table(
         "",
-        ["name", "what it is", "needs", "paper"],
-        [[row["name"], row["title"], row["needs"], row["paper"]] for row in found],
+        ["name", "what it is", "needs", "answers newcomers by", "paper"],
+        [[row["name"], row["title"], row["needs"], ", ".join(row["folds_in"]) or "-", row["paper"]] for row in found],
     )
     say("settings of each, with defaults: edgewise models --json")
 

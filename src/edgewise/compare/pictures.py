@@ -134,5 +134,8 @@ def _categories(table: pl.DataFrame | None, column: str | None, order: Index) ->
     """Return the first of each item's categories ("Comedy|Drama" counts as Comedy), "" where there is none."""
     if table is None or column is None:
         return [""] * order.size
-    texts = table[column].cast(pl.String).gather(order).fill_null("")
+    given = table[column].gather(order)
+    if isinstance(given.dtype, pl.List):
+        return given.cast(pl.List(pl.String)).list.first().fill_null("").to_list()
+    texts = given.cast(pl.String).fill_null("")
     return texts.str.split("|").list.first().fill_null("").to_list()

@@ -155,8 +155,8 @@ def _is_decided(column: pl.Series, ids: pl.Series) -> bool:
 
 def _first_of_each(kind: str, columns: list[tuple[str, str, pl.Series]], events: pl.DataFrame) -> Attributes:
     key = f"{kind}_id"
-    typed = [(column if standard in _CODES else typed(column)).alias(standard) for standard, _, column in columns]
-    rows = pl.DataFrame([events[key], *typed]).filter(pl.col(key).is_not_null())
+    named = [(column if standard in _CODES else typed(column)).alias(standard) for standard, _, column in columns]
+    rows = pl.DataFrame([events[key], *named]).filter(pl.col(key).is_not_null())
     frame = rows.group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
     names = {standard: name for standard, name, _ in columns}
     said = ", ".join(repr(name) for name in names.values())

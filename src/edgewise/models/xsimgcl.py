@@ -107,7 +107,7 @@ class XSimGCL(TableRecommender):
         "l2": LogUniform(1e-3, 0.3),
         "learning_rate": LogUniform(3e-3, 0.1),
         "epochs": IntLogUniform(10, 100),
-        "n_layers": IntLogUniform(1, 4),
+        "n_layers": IntLogUniform(2, 4),  # the second is contrasted
     }
 
     def fit_arrays(self, dataset: Dataset) -> None:
