@@ -1,8 +1,8 @@
 """RMSE of ratings by 5-fold cross-validation, ours and Surprise's on the same folds in one run.
 
-    python benchmarks/ratings.py shared/data/ml-100k/u.data.gz [--models biases,mf] [--peer-python PYTHON]
-    python benchmarks/ratings.py shared/data/ml-100k/u.data.gz --yes-from 4
-    python benchmarks/ratings.py shared/data/ml-100k/u.data.gz --settings mf --try l2=0.5,0.7 [--try key=a,b …]
+    python benchmarks/ratings.py FOLDER/u.data.gz [--models biases,mf] [--peer-python PYTHON]
+    python benchmarks/ratings.py FOLDER/u.data.gz --yes-from 4
+    python benchmarks/ratings.py FOLDER/u.data.gz --settings mf --try l2=0.5,0.7 [--try key=a,b …]
 
 The folds are those of `edgewise compare --task ratings --split k-fold`. Errors are taken over all ratings, each tested once. The second
 makes ratings of 4 and more a yes, and prints log-loss, Brier score, calibration error and AUC. The third prints the RMSE on a tenth of the training part of fold 0, for every combination, the defaults first: how the
