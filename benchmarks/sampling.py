@@ -122,6 +122,7 @@ def main() -> None:
     from edgewise.compare.machine import machine
 
     row = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "data": "power-law graph", "model": "sampling"}
+    row |= {"load": os.getloadavg()}  # above the number of processors: others were at work
     row |= {"n_edges": arguments.edges, "rounds": arguments.rounds, "rows": rows, "machine": machine()}
     with (HERE / "log.jsonl").open("a") as log:
         log.write(json.dumps(row) + "\n")

@@ -10,6 +10,8 @@ from scipy.sparse import csr_array
 
 from edgewise.errors import ConfigError, DataError
 from edgewise.graph.neighbour_sampling import NeighbourSampler, SampledGraph
+from edgewise.nn.edges import Edges
+from edgewise.nn.encoder import Encoder, EncoderConfig
 from edgewise.train.neighbour_loader import NeighbourBatch, NeighbourLoader
 
 
@@ -130,6 +132,21 @@ def test_a_batch_is_what_pytorch_geometric_makes_of_one() -> None:
     assert sum(data.num_sampled_edges) == data.edge_index.shape[1] == data.e_id.numel()
     pairs = next(loader(seeds=np.stack([np.arange(20), np.arange(20, 40)])).epoch())
     assert pairs.to_pyg().edge_label_index.shape == (2, 16)
+
+
+@pytest.mark.parametrize("conv", ["sage", "gcn"])
+def test_an_encoder_gives_the_same_vectors_in_batches_of_all_neighbours_as_over_the_whole_graph(conv: str) -> None:
+    whole = Edges.from_csr(graph())
+    features = np.random.default_rng(0).random((200, 5), dtype=np.float32)
+    net = Encoder(EncoderConfig(conv=conv, hidden_dim=4, n_layers=2, dropout=0.0), 5, 3)
+    expected = net(torch.from_numpy(features), whole)
+    batches = NeighbourLoader(
+        NeighbourSampler(graph()), np.array([7, 199, 7]), (None, None), batch_size=3, seed=0, features=features
+    )
+    batch = next(batches.epoch())
+    assert batch.x is not None
+    vectors = net(batch.x, batch.edges(received=whole.with_self_loops.received))[batch.seed_places]
+    torch.testing.assert_close(vectors, expected[batch.seeds])
 
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"prefetch": -1}, {"n_workers": 0}])

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from edgewise.errors import ConfigError, DataError
 from edgewise.graph.neighbour_sampling import NeighbourSampler, SampledGraph, checked_fan_out
 from edgewise.graph.pyg import load_pyg
+from edgewise.nn.edges import Edges
 from edgewise.rng import make_rng
-from edgewise.types import Index
+from edgewise.types import Floats, Index
 
 _LOOK_S = 0.1
 """How long a worker waits before it looks again whether it should stop, in seconds."""
@@ -29,22 +30,46 @@ class NeighbourBatch:
         graph: what was drawn.
         positions: int64 [n], which of the loader's seeds (or pairs) these are.
         seeds: int64 [n], or [2, n] for pairs, in the numbers of the whole graph.
+        x: float32 [n_nodes of the batch, d], features of its nodes, where the loader has some.
     """
 
     graph: SampledGraph
     positions: Index
     seeds: Index
+    x: torch.Tensor | None = None
 
     @property
     def seed_places(self) -> Index:
         """Return where the seeds are among the batch's nodes: int64 [n], or [2, n] for pairs."""
         return self.graph.seed_places.reshape(self.seeds.shape)
 
+    def edges(self, weight: Floats | None = None, received: Floats | None = None) -> list[Edges]:
+        """Return what an `Encoder` of as many layers as hops takes: the edges of each layer, the first layer's first.
+
+        Args:
+            weight: float32 [nnz of the whole graph], by edge; None: ones.
+            received: float32 [n_nodes of the whole graph], what each node receives there, self-loops included, for GCN's
+                scaling: `Edges.from_csr(graph).with_self_loops.received`.
+        """
+        graph = self.graph
+        layers = graph.layers(None if weight is None else weight[graph.edge_ids])
+        degree = None if received is None else received[graph.nodes]
+        return [
+            Edges(
+                layer.indptr,
+                layer.indices,
+                layer.shape[1],
+                weight=None if weight is None else layer.data,
+                sender_degree=None if degree is None else degree[: layer.shape[1]],
+            )
+            for layer in layers
+        ]
+
     def to_pyg(self, x: torch.Tensor | None = None, y: torch.Tensor | None = None) -> Any:
         """Return a `torch_geometric.data.Data` with the names that PyTorch Geometric's NeighborLoader gives.
 
         Args:
-            x: [n_nodes of the whole graph, d], features to pick the rows of this batch from.
+            x: [n_nodes of the whole graph, d], features to pick the rows of this batch from; None: the batch's own.
             y: [n_nodes of the whole graph], labels likewise.
 
         Returns:
@@ -53,7 +78,7 @@ class NeighbourBatch:
         """
         n_id = torch.from_numpy(self.graph.nodes)
         data = load_pyg("data").Data(
-            x=None if x is None else x[n_id],
+            x=self.x if x is None else x[n_id],
             y=None if y is None else y[n_id],
             edge_index=torch.from_numpy(self.graph.edge_index),
             n_id=n_id,
@@ -86,6 +111,7 @@ class NeighbourLoader:
         seed: of the run.
         seed_times: [n], for a sampler with edge times.
         shuffle: draw a new order each epoch.
+        features: float32 [n_nodes, d], of which each batch brings the rows of its nodes, picked in the background.
         exclude_pairs: whether pairs are left out; False where they are no edges of the graph.
         prefetch: batches made ahead; 0: each when it is asked for, without threads.
         n_workers: background threads.
@@ -105,6 +131,7 @@ class NeighbourLoader:
         seed: int,
         seed_times: NDArray[Any] | None = None,
         shuffle: bool = True,
+        features: Floats | None = None,
         exclude_pairs: bool = True,
         prefetch: int = 4,
         n_workers: int = 1,
@@ -125,7 +152,7 @@ class NeighbourLoader:
         self._sampler, self._seeds, self._fan_out, self._seed = sampler, given, list(fan_out), seed
         self._times = None if seed_times is None else np.asarray(seed_times)
         self._batch_size, self._shuffle, self._exclude = batch_size, shuffle, exclude_pairs and given.ndim == 2
-        self._prefetch, self._n_workers = prefetch, n_workers
+        self._prefetch, self._n_workers, self._features = prefetch, n_workers, features
         self.waited_s = self.elapsed_s = 0.0
 
     def __len__(self) -> int:
@@ -171,7 +198,8 @@ class NeighbourLoader:
             exclude=seeds if self._exclude else None,
             parallel=parallel,
         )
-        return NeighbourBatch(graph, positions, seeds)
+        x = None if self._features is None else torch.from_numpy(self._features.take(graph.nodes, axis=0))
+        return NeighbourBatch(graph, positions, seeds, x)
 
     def _in_turn(self, epoch: int, order: Index) -> Generator[NeighbourBatch, None, None]:
         for number in range(len(self)):
