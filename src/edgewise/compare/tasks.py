@@ -29,7 +29,7 @@ from edgewise.types import Floats, Index
 NEW_USERS = "users: new (answered by what is popular)"
 """The name of the segment of test users whom training does not know."""
 
-FALLEN_BACK = "users: no answer by the model (answered by what is popular)"
+FALLEN_BACK = "users: unanswered (answered by what is popular)"
 """The name of the segment of test users whom the model could not answer."""
 
 
