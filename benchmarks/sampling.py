@@ -4,9 +4,11 @@
 
 Fan-out 15-10-5, 1,024 seeds a batch, uniform without replacement, on one thread and on two. Every round runs each contender
 once, in a process of its own, over the same graph and the same seeds. `edges_per_s` is by the clock, and `edges_per_cpu_s` by
-the processor time of all threads, which says more where the machine has other work. DGL 2.1.0 from PyPI needs torch 2.2.1 or
-older and numpy below 2; an environment for it: pip install torch==2.2.1 "numpy<2" torchdata==0.7.1 pydantic pyyaml pandas
-dgl==2.1.0. Medians are printed, and appended to benchmarks/log.jsonl.
+the processor time of all threads, which says more where the machine has other work. Environments for the peers: DGL 1.1.3 from
+PyPI runs with current torch (pip install torch==2.13.0 "numpy<2" "setuptools<81" packaging dgl==1.1.3); GraphBolt is part of DGL
+2.1.0, whose compiled parts are for torch 2.2.1 and older (pip install torch==2.2.1 "numpy<2" torchdata==0.7.1 pydantic pyyaml pandas
+"setuptools<81" dgl==2.1.0). PyTorch Geometric's samplers need pyg-lib, which PyPI has not, or torch-sparse, which it has as source.
+Medians are printed, and appended to benchmarks/log.jsonl.
 """
 
 import argparse
