@@ -207,28 +207,18 @@ class Keeping:
 
 @runtime_checkable
 class Inductive(Protocol):
-    """What a model does that answers for users and items it never saw; `Recommender.folds_in` says from what."""
+    """What a model does that answers for users and items it never saw; `folds_in` says from what, empty for one that cannot.
 
-    def embed_new(
-        self,
-        side: Side = "user",
-        *,
-        history: Histories | None = None,
-        attributes: Attributes | None = None,
-        friends: Histories | None = None,
-    ) -> Floats:
-        """Place newcomers in the model's space: float32 [n, d], NaN for whom it cannot."""
+    `Recommender` does this for every model: `recommend(history=…, attributes=…, friends=…)` and `embed_new(side, …)`.
+    """
 
-    def recommend_new(
-        self,
-        k: int = 10,
-        *,
-        exclude_seen: bool = True,
-        history: Histories | None = None,
-        attributes: Attributes | None = None,
-        friends: Histories | None = None,
-    ) -> Ranked:
-        """Recommend to new users."""
+    folds_in: ClassVar[tuple[str, ...]]
+
+    def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
+        """Place newcomers in the model's space: float32 [n, d], NaN for whom it cannot; None without such a space."""
+
+    def score_newcomers(self, newcomers: Newcomers) -> Floats | None:
+        """Score all items for new users: float32 [n, n_items], NaN where it cannot say; None if for nobody."""
 
 
 @runtime_checkable
@@ -410,25 +400,9 @@ class Recommender(ABC):
             raise NotFittedError(f"{self.name} is not fitted yet; call fit(dataset), or load a model folder.")
         return self._catalogue
 
-    def recommend(self, user_ids: Ids, k: int = 10, *, exclude_seen: bool = True) -> Ranked:
-        """Recommend up to `k` items to each user, best first.
-
-        Args:
-            user_ids: the caller's ids; one that is not known gets an empty list.
-            k: the longest list, > 0.
-            exclude_seen: leave out what the user met in the training data.
-
-        Raises:
-            IdTypeError: if the ids are of the other kind.
-        """
-        catalogue = self.catalogue
-        user_index = catalogue.users.index_of(user_ids)
-        known = np.flatnonzero(user_index != UNKNOWN)
-        best, scores = self.recommend_block(user_index[known], _checked_k(k), exclude_seen=exclude_seen)
-        return _ranked(catalogue.users, user_ids, catalogue.items, known, best, scores, ("user_id", "item_id"))
-
-    def recommend_new(
+    def recommend(
         self,
+        user_ids: Ids | None = None,
         k: int = 10,
         *,
         exclude_seen: bool = True,
@@ -436,24 +410,41 @@ class Recommender(ABC):
         attributes: Attributes | None = None,
         friends: Histories | None = None,
     ) -> Ranked:
-        """Recommend to users whom training never saw, from what is known of them; nothing is trained again.
+        """Recommend up to `k` items, best first: to known users by their ids, or to newcomers by what is known of them.
+
+        Nothing is trained for newcomers, users whom training never saw.
 
         Args:
+            user_ids: the caller's ids; one that is not known gets an empty list.
             k: the longest list, > 0.
-            exclude_seen: leave out what is in the history.
-            history: ids of items that one newcomer met, or a list of these for each of several.
-            attributes: by name, as in the user table; or a list of such mappings, or a table.
-            friends: ids of users, as `history`.
+            exclude_seen: leave out what the user met in the training data, or what is in the history.
+            history: instead of `user_ids`: ids of items that one newcomer met, or a list of these for each of several.
+            attributes: of newcomers: by name, as in the user table; or a list of such mappings, or a table.
+            friends: of newcomers: ids of users, as `history`.
 
         Returns:
-            A list for each, its query the place from 0; `reasons` tells why one is empty.
+            A list for each, in the order asked. A newcomer's query is its place, from 0; `reasons` tells why a list is empty.
 
         Raises:
             IdTypeError: if ids are of the other kind.
-            ConfigError: if nothing is given, or for different numbers of newcomers.
+            ConfigError: if nothing is given, both users and newcomers, or different numbers of newcomers.
         """
+        if user_ids is None:
+            newcomers = self.newcomers("user", history=history, attributes=attributes, friends=friends)
+            return self.recommend_newcomers(newcomers, k, exclude_seen=exclude_seen)
+        if history is not None or attributes is not None or friends is not None:
+            raise ConfigError(
+                "give user_ids for known users, or history, attributes and friends for newcomers; not both."
+            )
         catalogue = self.catalogue
-        newcomers = self.newcomers("user", history=history, attributes=attributes, friends=friends)
+        user_index = catalogue.users.index_of(user_ids)
+        known = np.flatnonzero(user_index != UNKNOWN)
+        best, scores = self.recommend_block(user_index[known], _checked_k(k), exclude_seen=exclude_seen)
+        return _ranked(catalogue.users, user_ids, catalogue.items, known, best, scores, ("user_id", "item_id"))
+
+    def recommend_newcomers(self, newcomers: Newcomers, k: int, *, exclude_seen: bool = True) -> Ranked:
+        """Do what `recommend` does for newcomers that are translated already."""
+        catalogue = self.catalogue
         k = min(_checked_k(k), len(catalogue.items))
         best = np.full((len(newcomers), k), NOTHING, dtype=np.int64)
         scores = np.full((len(newcomers), k), np.nan, dtype=np.float32)
@@ -485,13 +476,13 @@ class Recommender(ABC):
         Args:
             side: "user" or "item".
             history: ids of the items that a new user met, or of the users who met a new item; or a list of these for each.
-            attributes, friends: as in `recommend_new`.
+            attributes, friends: as in `recommend`.
 
         Returns:
             float32 [n, d]; NaN for whom the model cannot say.
 
         Raises:
-            IdTypeError, ConfigError: as `recommend_new`; ConfigError also if the model has no vectors for newcomers.
+            IdTypeError, ConfigError: as `recommend`; ConfigError also if the model has no vectors for newcomers.
         """
         newcomers = self.newcomers(side, history=history, attributes=attributes, friends=friends)
         vectors = self.embed_newcomers(newcomers)

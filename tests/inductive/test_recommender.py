@@ -69,4 +69,4 @@ def test_one_tensor_of_weights_is_checked() -> None:
     model = fitted("gcn")
     model.weights = model.weights[:-1]  # type: ignore[attr-defined]
     with pytest.raises(Exception, match="its settings ask for"):
-        model.recommend_new(3, history=[1000])
+        model.recommend(k=3, history=[1000])

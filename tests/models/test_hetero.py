@@ -99,7 +99,7 @@ def test_newcomers_get_the_vector_of_a_node_with_the_same_edges_and_no_events(pl
 
 def test_newcomers_of_whom_nothing_is_known_get_nothing_and_new_items_are_found(planted: Planted) -> None:
     model = fitted(planted.train.subset(pl.Series([True] * planted.train.n_events)), nodes="both")
-    nothing = model.recommend_new(3, attributes={"club": "a"})
+    nothing = model.recommend(k=3, attributes={"club": "a"})
     assert list(nothing) == [[]]
     assert np.isnan(model.embed_new("item", attributes={"genre": "of another kind"})).all()
     more = model.with_new_items([9000], attributes=[{"genre": "genre 2"}])
@@ -107,13 +107,13 @@ def test_newcomers_of_whom_nothing_is_known_get_nothing_and_new_items_are_found(
     scores = more.score(users, [9000, 1000])
     assert (scores[:, 0] > scores[:, 1]).mean() > 0.9
     history = [item for item, group in planted.groups.items() if group == 3][:4]
-    [ranked] = more.recommend_new(5, history=history)
+    [ranked] = more.recommend(k=5, history=history)
     assert [planted.groups[item] for item, _ in ranked] == [3] * 5
 
 
 def test_with_attention_nobody_is_folded_in(planted: Planted) -> None:
     model = fitted(planted.train, combine="attention", epochs=1)
-    assert list(model.recommend_new(3, history=[1000])) == [[]]
+    assert list(model.recommend(k=3, history=[1000])) == [[]]
     with pytest.raises(ConfigError, match="hetero has no vectors for a new user"):
         model.embed_new(history=[1000])
 

@@ -76,7 +76,7 @@ class ItemsTask:
     def evaluate(self, model: Scorer, split: Split, k: tuple[int, ...], *, thorough: bool = True) -> Evaluation:
         """Rank for the users that training knows; newcomers are a segment of their own, answered by the fallback.
 
-        Where users are what is new (a split by users), every model is asked about them as `recommend_new` is, from their
+        Where users are what is new (a split by users), every model is asked about them as `recommend` is, from their
         attributes and what the split reveals. Where items are, the new items are ranked among themselves: which of them
         suits whom is the question, and no model should put an unknown item above all that is known and liked.
         Whomever a model cannot answer gets what is popular, as people would.

@@ -108,7 +108,7 @@ def answer_newcomer(
         exclude_seen: leave out what is in the history.
     """
     newcomers = model.newcomers("user", history=history, attributes=attributes, friends=friends)
-    found = model.recommend_new(k, exclude_seen=exclude_seen, history=history, attributes=attributes, friends=friends)
+    found = model.recommend_newcomers(newcomers, k, exclude_seen=exclude_seen)
     [ranked], [reason] = list(found), found.reasons
     if ranked:
         return replace(_from_model(model, name, None, ranked, 0), note=reason)

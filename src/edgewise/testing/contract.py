@@ -9,9 +9,9 @@ import numpy as np
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.errors import CannotPredictError, DataError, IdTypeError, NotFittedError
+from edgewise.errors import CannotPredictError, ConfigError, DataError, IdTypeError, NotFittedError
 from edgewise.models import build, load
-from edgewise.recommender import Rater, Recommender
+from edgewise.recommender import Inductive, Rater, Recommender
 from edgewise.testing.planted import Planted
 
 import pytest  # isort: skip - the suite is for tests, which have it
@@ -146,8 +146,11 @@ def newcomers_get_what_their_history_asks_for(
     folder: Path,  # noqa: ARG001
 ) -> None:
     """Five items of a group bring more of that group, for a user who was never seen; a model that cannot says why."""
+    assert isinstance(model, Inductive)
+    with pytest.raises(ConfigError, match="not both"):
+        model.recommend(["u000"], 3, history=[1000])
     own = [item for item, group in planted.groups.items() if group == 1]
-    [ranked], reasons = (found := model.recommend_new(3, history=own[:5])), found.reasons
+    [ranked], reasons = (found := model.recommend(k=3, history=own[:5])), found.reasons
     if "history" not in model.folds_in:
         assert ranked == []
         assert "cannot use history" in reasons[0]
@@ -156,21 +159,21 @@ def newcomers_get_what_their_history_asks_for(
     assert not {item for item, _ in ranked} & set(own[:5])
     if "taste" not in case.lacks:
         assert all(planted.groups[item] == 1 for item, _ in ranked)
-    together = [[item for item, _ in answer] for answer in model.recommend_new(3, history=[own[:5], [], own[5:]])]
+    together = [[item for item, _ in answer] for answer in model.recommend(k=3, history=[own[:5], [], own[5:]])]
     assert together[0] == [item for item, _ in ranked]
-    assert together[2] == [item for item, _ in next(iter(model.recommend_new(3, history=own[5:])))]
+    assert together[2] == [item for item, _ in next(iter(model.recommend(k=3, history=own[5:])))]
 
 
 def of_nothing_comes_a_reason(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
     """A newcomer without anything usable gets a remark, and no invented list unless everybody gets the same."""
-    answer = model.recommend_new(3, history=[[], [-5]])
+    answer = model.recommend(k=3, history=[[], [-5]])
     assert len(answer) == 2
     if "taste" not in case.lacks:
         assert list(answer) == [[], []]
         assert all(reason.startswith("Nothing usable is known") for reason in answer.reasons)
     assert "not known" in answer.reasons[1]
     with pytest.raises(IdTypeError, match="item ids are integers"):
-        model.recommend_new(3, history=["1000"])
+        model.recommend(k=3, history=["1000"])
 
 
 def predictions_are_ratings_or_refused(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:
@@ -209,7 +212,7 @@ def a_saved_model_answers_the_same(case: Case, model: Recommender, planted: Plan
     user, item = next(iter(planted.withheld.items()))
     assert again.explain(user, item).item_ids.equals(model.explain(user, item).item_ids)
     history = [1000, 1001]
-    assert list(again.recommend_new(5, history=history)) == list(model.recommend_new(5, history=history))
+    assert list(again.recommend(k=5, history=history)) == list(model.recommend(k=5, history=history))
 
 
 def the_same_seed_gives_the_same_answers(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
@@ -236,8 +239,6 @@ def an_unfitted_model_says_so(case: Case, model: Recommender, planted: Planted, 
 
 def settings_are_checked(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
     """A misspelt setting is named, and the config is a frozen `Settings`."""
-    from edgewise.errors import ConfigError
-
     assert issubclass(type(model).Config, Settings)
     with pytest.raises(ConfigError, match="unknown setting 'no_such_setting'"):
         build(case.name, {"no_such_setting": 1})
