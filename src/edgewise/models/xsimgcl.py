@@ -28,8 +28,8 @@ class XSimGCLConfig(TableConfig):
     skip_table: bool = False  # whether the table itself is left out of the mean of layers, as in the paper
     noise: NonNegativeFloat = 0.05  # that each layer adds to a vector, as a share of its length
     contrast_layer: PositiveInt = 2  # which layer is contrasted with the sum of all
-    contrast_weight: NonNegativeFloat = 0.2
-    contrast_temperature: PositiveFloat = 0.2
+    contrast_weight: NonNegativeFloat = 0.1
+    contrast_temperature: PositiveFloat = 0.15
     n_contrasted: PositiveInt = 2048  # of a batch, so many users and as many items at the most
 
     @model_validator(mode="after")
