@@ -70,3 +70,19 @@ def test_one_tensor_of_weights_is_checked() -> None:
     model.weights = model.weights[:-1]  # type: ignore[attr-defined]
     with pytest.raises(Exception, match="its settings ask for"):
         model.recommend(k=3, history=[1000])
+
+
+def test_a_table_that_tells_nothing_is_left_out_and_said_so() -> None:
+    frame = planted_tastes().train.to_frame()
+    table = pl.DataFrame({"item_id": range(1000, 1044), "kind": ["same"] * 44})
+    model = build("gcn", SMALL).fit(Dataset.from_events(frame.select("user_id", "item_id"), item_table=table))
+    assert "the table of items has no column that tells its rows apart: left out" in model.record.notes
+    assert model.embed_new("item", attributes={"kind": "same"}).shape == (1, 8)
+    assert np.isnan(model.embed_new("item", attributes={"kind": "same"})).all()
+
+
+def test_an_item_that_joined_later_is_nobodys_neighbour() -> None:
+    model = fitted("graphsage")
+    more = model.with_new_items([5000], history=[["u001", "u005"]], attributes=[{"genre": "genre 2"}])
+    one, other = (each.embed_new("item", attributes={"genre": "genre 2"}) for each in (model, more))
+    np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)

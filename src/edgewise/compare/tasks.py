@@ -85,7 +85,7 @@ class ItemsTask:
             return evaluate(_AmongNewItems(model), split.test, k=k, auc=False, edges=False)
         if split.how == "cold-users" or not (model.catalogue.users.index_of(split.test.users.ids) != UNKNOWN).any():
             return _evaluate_all_new(model, split, k, thorough=thorough)
-        asked = _WithFallback(model)
+        asked = _WithFallback(model, popular_scores(model.catalogue))
         found = asked.told(evaluate(asked, split.test, k=k, auc=thorough, edges=thorough))
         answered = evaluate_newcomers(model.catalogue, split.test, k) if thorough else None
         if answered is None:
@@ -95,10 +95,16 @@ class ItemsTask:
 
 
 class _WithFallback:
-    """A scorer that gives what is popular to whom the model cannot answer, and counts them."""
+    """A scorer that gives what is popular to whom the model cannot answer, and counts them.
 
-    def __init__(self, model: Scorer) -> None:
-        self.model, self.name = model, str(getattr(model, "name", type(model).__name__))
+    Args:
+        model: asked first.
+        popular: float32 [n_items], from `popular_scores`.
+    """
+
+    def __init__(self, model: Scorer, popular: Floats) -> None:
+        self.model, self.popular = model, popular
+        self.name = str(getattr(model, "name", type(model).__name__))
         self.fallen: set[int] = set()
 
     @property
@@ -110,7 +116,7 @@ class _WithFallback:
         without = np.isnan(scores).all(axis=1)
         if without.any():
             self.fallen |= set(user_index[without].tolist())
-            scores[without] = popular_scores(getattr(self.model, "model", self.model).catalogue)
+            scores[without] = self.popular
         return scores
 
     def told(self, found: Evaluation) -> Evaluation:
@@ -146,7 +152,7 @@ def _evaluate_all_new(model: Scorer, split: Split, k: tuple[int, ...], *, thorou
     targets = replace(
         find_targets(scorer.catalogue, split.test), item_counts=known.item_counts, n_training_users=n_training_users
     )
-    asked = _WithFallback(scorer)
+    asked = _WithFallback(scorer, popular_scores(known))
     likeness = co_interaction_vectors(known.seen)
     return asked.told(
         evaluate(asked, split.test, k=k, auc=thorough, edges=thorough, targets=targets, item_features=likeness)

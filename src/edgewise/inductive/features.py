@@ -1,6 +1,7 @@
 """Attributes of both sides as the sparse features of one graph's nodes, users first, and the same for newcomers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from scipy.sparse import csr_array
 
 from edgewise.data import Dataset
 from edgewise.data.attribute_vectors import attribute_vectors
-from edgewise.data.features import FeatureConfig, FeatureEncoder
+from edgewise.data.features import FeatureConfig, FeatureEncoder, FeatureMatrix
 from edgewise.errors import DataError
 from edgewise.types import Index
 
@@ -19,8 +20,8 @@ class SideFeatures:
     """The fitted transform of one side's table of attributes.
 
     Attributes:
-        encoder: the transform. known, met: the features of training's rows, and the rows that training met, which tell how
-            rare a value is.
+        encoder: the transform.
+        table: the attributes of all known rows. met: int64 [n_met], those that training met, which tell how rare a value is.
     """
 
     encoder: FeatureEncoder
@@ -41,21 +42,25 @@ class SideFeatures:
             return None
         return cls(encoder, table, met)
 
+    @cached_property
     def of_training(self) -> csr_array:
-        """Return the features of training's rows: float32 [n, n_features], rows of length 1 or, without attributes, 0."""
-        return attribute_vectors(self.encoder.transform(self.table), self.met, {})
+        """The features of the known rows: float32 [n, n_features], rows of length 1 or, without attributes, 0."""
+        return attribute_vectors(self._encoded, self.met, {})
 
     def of_newcomers(self, attributes: pl.DataFrame | None, n: int) -> csr_array:
         """Return the features of newcomers: float32 [n, n_features]."""
         if attributes is None or not attributes.width:
             return csr_array((n, self.n_features), dtype=np.float32)
-        known = self.encoder.transform(self.table)
-        return attribute_vectors(self.encoder.transform(attributes), self.met, {}, known=known)
+        return attribute_vectors(self.encoder.transform(attributes), self.met, {}, known=self._encoded)
 
     @property
     def n_features(self) -> int:
         """How many features there are."""
-        return int(self.of_training().shape[1])
+        return int(self.of_training.shape[1])
+
+    @cached_property
+    def _encoded(self) -> FeatureMatrix:
+        return self.encoder.transform(self.table)
 
 
 def to_bytes(features: SideFeatures | None) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Recommenders with a learnt encoder over the graph of who met what: fitting them, and placing newcomers without training."""
 
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ class GraphRecommender(Recommender):
         self.is_angular = np.array([config.traits.angular], dtype=np.uint8)
         sides = self._sides_of(dataset)
         x_of_all = [
-            csr_array((n, 0), dtype=np.float32) if side is None else side.of_training()
+            csr_array((n, 0), dtype=np.float32) if side is None else side.of_training
             for side, n in zip(sides, dataset.interactions.shape, strict=True)
         ]
         # Whoever met nothing is a newcomer like any other: in training such a node would be a negative and nothing else.
@@ -169,8 +169,11 @@ class GraphRecommender(Recommender):
                     "give one with --items FILE or --users FILE, or set inputs = 'both'."
                 )
             self.record.notes.append(f"{lacking[0]} have no attributes: they are known by their neighbours alone")
-        for side in sides:
-            self.record.notes += [] if side is None else list(side.encoder.notes)
+        for name, side, table in zip(_SIDES, sides, (dataset.user_table, dataset.item_table), strict=True):
+            if side is not None:
+                self.record.notes += side.encoder.notes
+            elif table is not None and table.width > 1:
+                self.record.notes.append(f"the table of {name}s has no column that tells its rows apart: left out")
         return sides
 
     def _new_net(self, n_features: tuple[int, int], n_nodes: int | None) -> GraphNet:
@@ -218,7 +221,7 @@ class GraphRecommender(Recommender):
         vectors = self._encoded(self._net, side, x, newcomers.history, others, self._degrees[1 - side])
         lonely = np.flatnonzero(~newcomers.has_history)
         if lonely.size:
-            met = np.flatnonzero(self._degrees[side])
+            met = self._trained[side]
             layers = (self.user_layers if side == 0 else self.item_layers)[met]
             degrees = self._degrees[side][met]
             vectors[lonely] = self._among_alike(self._net, side, x[lonely], self._known[side][met], layers, degrees)
@@ -267,7 +270,7 @@ class GraphRecommender(Recommender):
     @cached_property
     def _features(self) -> list[SideFeatures | None]:
         catalogue = self.catalogue
-        met = [np.flatnonzero(counts) for counts in self._degrees]
+        met = self._trained
         return [
             from_bytes(saved, table, rows)
             for saved, table, rows in (
@@ -281,9 +284,14 @@ class GraphRecommender(Recommender):
         """The attributes of the known users and items."""
         sizes = (len(self.catalogue.users), len(self.catalogue.items))
         return [
-            csr_array((n, 0), dtype=np.float32) if side is None else side.of_training()
+            csr_array((n, 0), dtype=np.float32) if side is None else side.of_training
             for side, n in zip(self._features, sizes, strict=True)
         ]
+
+    @cached_property
+    def _trained(self) -> list[Index]:
+        """Which users and items took part in training; what joined later has no layers that anybody could hear from."""
+        return [np.flatnonzero(layers.any(axis=1)) for layers in (self.user_layers, self.item_layers)]
 
     @cached_property
     def _degrees(self) -> list[Index]:
@@ -295,8 +303,3 @@ class GraphRecommender(Recommender):
         net = self._new_net((n_features[0], n_features[1]), None)
         net.take_weights(self.weights)
         return net.eval()
-
-
-def inductive_search(**more: Any) -> SearchSpace:
-    """Return the search space of a recommender with an encoder, with what its convolution adds."""
-    return {**GraphRecommender.SEARCH, **more}

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, diags_array
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.data.attribute_vectors import attribute_vectors
-from edgewise.data.features import FeatureEncoder
+from edgewise.data.features import FeatureEncoder, FeatureMatrix
 from edgewise.graph.bipartite import transposed
 from edgewise.graph.cooccurrence import Similarity, neighbours_among, top_neighbours
 from edgewise.graph.normalise import degree_scale
@@ -112,13 +112,17 @@ class UserKNN(Recommender):
         scores = by_history(lambda rows: self._counted(self._neighbours_of(rows)), newcomers)
         others = np.flatnonzero(~newcomers.has_history & newcomers.has_attributes)
         if others.size and self.encoder_json.size and newcomers.attributes is not None:
-            encoder = FeatureEncoder.from_json(self.encoder_json.tobytes())
-            met = np.flatnonzero(np.diff(self.catalogue.seen.indptr))
-            table = self.catalogue.user_table
-            known = None if table is None else encoder.transform(table)  # rarity is of the users of training
+            encoder, known, met = self._known_attributes
             given = encoder.transform(newcomers.attributes[others])
             scores[others] = self._counted(self._most_alike(attribute_vectors(given, met, {}, known=known)))
         return scores
+
+    @cached_property
+    def _known_attributes(self) -> tuple[FeatureEncoder, FeatureMatrix | None, Index]:
+        """The transform, the features of the known users, and which of them training met: these tell how rare a value is."""
+        encoder, table = FeatureEncoder.from_json(self.encoder_json.tobytes()), self.catalogue.user_table
+        met = np.flatnonzero(np.diff(self.catalogue.seen.indptr))
+        return encoder, None if table is None else encoder.transform(table), met
 
     def _neighbours_of(self, rows: csr_array) -> csr_array:
         """Find the users most like histories of anyone, by the formulas of `top_neighbours`: [b, n_users]."""
