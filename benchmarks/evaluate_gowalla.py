@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edgewise.catalogue import Catalogue
 from edgewise.data import Dataset
 from edgewise.evaluate.protocol import evaluate
 from edgewise.ranking import block_size, top_k
-from edgewise.recommender import Catalogue
 from edgewise.threads import n_cpus
 from edgewise.types import Floats, Index
 

@@ -10,7 +10,7 @@ import platform
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
@@ -19,14 +19,16 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array
 
 from edgewise import model_folder
+from edgewise.catalogue import Catalogue
 from edgewise.config import Settings, make
 from edgewise.data import Dataset, IdMap
-from edgewise.data.ids import UNKNOWN, as_id_series
+from edgewise.data.ids import UNKNOWN
 from edgewise.embeddings import score_embeddings
 from edgewise.errors import CannotPredictError, ConfigError, DataError, ModelFolderError, NotFittedError
+from edgewise.explanations import Evidence, Explanation, Method, explain_one
 from edgewise.newcomers import Attributes, Histories, Newcomers, Side
 from edgewise.ranking import NOTHING, block_size, top_k
 from edgewise.search_space import Choice
@@ -86,95 +88,6 @@ class Ranked:
         return self.to_frame().to_pandas()
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Why an item was recommended: what the user met before, and how much each of these spoke for it.
-
-    Attributes:
-        item_ids: history items, the strongest first.
-        contributions: float32 [n], in the units of the model's score or of similarity.
-        exact: whether the contributions add up to the score (linear models), or only tell how alike the items are.
-    """
-
-    item_ids: pl.Series
-    contributions: Floats
-    exact: bool
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """What a fitted model keeps of its data set so that it can answer without it.
-
-    Attributes:
-        users, items: the ids on either side.
-        strengths: float32 [n_users, n_items], the summed values of each pair's events, as in the data set.
-        user_table, item_table, labels: as in the data set.
-        fingerprint: the data set's.
-    """
-
-    users: IdMap
-    items: IdMap
-    strengths: csr_array
-    user_table: pl.DataFrame | None = None
-    item_table: pl.DataFrame | None = None
-    labels: pl.DataFrame | None = None
-    fingerprint: str = ""
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "Catalogue":
-        """Take what is needed from a data set."""
-        return cls(
-            dataset.users,
-            dataset.items,
-            dataset.strengths,
-            dataset.user_table,
-            dataset.item_table,
-            dataset.labels,
-            dataset.fingerprint,
-        )
-
-    def with_items(self, item_ids: Ids, newcomers: Newcomers) -> tuple["Catalogue", Index]:
-        """Return the catalogue with new items, and their order: int64 [n_items + n], old places followed by the new.
-
-        Raises:
-            ConfigError: if an id stands twice or is known already, or there is not one for each newcomer.
-        """
-        ids = as_id_series(item_ids, "item")
-        known = self.items.ids_at(self.items.index_of(ids)[self.items.index_of(ids) != UNKNOWN])
-        if len(known) or ids.n_unique() != len(ids) or len(ids) != len(newcomers):
-            wrong = (
-                f"{known[0]!r} is in the catalogue already"
-                if len(known)
-                else f"{len(ids)} ids ({ids.n_unique()} distinct) for {len(newcomers)} items"
-            )
-            raise ConfigError(f"new items need new ids, one each: {wrong}.")
-        every = pl.concat([self.items.ids, ids.cast(self.items.ids.dtype).rename(self.items.ids.name)])
-        order = every.arg_sort().to_numpy().astype(np.int64)
-        strengths = csr_array(hstack([self.strengths, newcomers.history.T], format="csr")[:, order])
-        strengths.sort_indices()
-        table = self.item_table
-        if table is not None:
-            new = ids.cast(table["item_id"].dtype).to_frame("item_id")
-            if newcomers.attributes is not None:
-                kept = [name for name in newcomers.attributes.columns if name in table.columns and name != "item_id"]
-                new = new.with_columns(
-                    [newcomers.attributes[name].cast(table[name].dtype, strict=False) for name in kept]
-                )
-            table = pl.concat([table, new], how="diagonal").gather(order)
-        return replace(self, items=IdMap(every.gather(order), "item"), strengths=strengths, item_table=table), order
-
-    @cached_property
-    def seen(self) -> csr_array:
-        """What each user met: float32 [n_users, n_items] of ones, columns ascending in each row."""
-        ones = np.ones_like(self.strengths.data)
-        return csr_array((ones, self.strengths.indices, self.strengths.indptr), shape=self.strengths.shape)
-
-    @cached_property
-    def item_counts(self) -> Index:
-        """How many users met each item: int64 [n_items]."""
-        return np.bincount(self.seen.indices, minlength=len(self.items)).astype(np.int64)
-
-
 @dataclass
 class FitRecord:
     """What is worth keeping of a fit beside the arrays: the report draws it.
@@ -222,6 +135,24 @@ class Inductive(Protocol):
 
 
 @runtime_checkable
+class Explainable(Protocol):
+    """What a model does that can tell why it recommends an item; `explains_by` is empty for one that cannot.
+
+    `Recommender` does this for every model: `explain(user_id, item_id)`, or `explain(item_id=…, history=…)`.
+    """
+
+    @property
+    def explains_by(self) -> tuple[Method, ...]:
+        """The methods that the model has, the default first; see `edgewise.explanations.METHODS`."""
+
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
+        """By `shares`: the terms of a score, float32 [n_history]."""
+
+    def carried(self, evidence: Evidence, item_index: Index, method: Method) -> Floats:
+        """By `gradient` or `attention`: what each piece carried, float32 [n_pieces, n_items]."""
+
+
+@runtime_checkable
 class Rater(Protocol):
     """What a model of ratings can do beside ranking; `Recommender.predict` asks it by the caller's ids."""
 
@@ -265,6 +196,8 @@ class Recommender(ABC):
     """Whether an item that nobody met gets a score; where not, it is never recommended."""
     folds_in: ClassVar[tuple[str, ...]] = ()
     """From what the model answers for a user it never saw: of "history", "attributes", "friends"."""
+    adds_up: ClassVar[bool] = False
+    """Whether `contributions` are the terms of the score."""
     items: Any
     """Of a model with vectors: those of the items, float32 [n_items, d]."""
 
@@ -343,14 +276,24 @@ class Recommender(ABC):
         """Return the items' places in the model's space, float32 [n_items, d], or None if it has no such space."""
         return None
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
-        """Tell how much each history item speaks for an item: float32 [n_history], and whether they add up to the score."""
-        similarity = self.similarity_block(np.array([item_index], dtype=np.int64))
-        return (
-            (similarity[0, history], False)
-            if similarity is not None
-            else (np.zeros(history.size, dtype=np.float32), False)
-        )
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
+        """Tell how much each history item gives to the score of an item, for a model that `adds_up`: float32 [n_history].
+
+        These add up to the score, but for what a vector of the user's own gives.
+        """
+        raise NotImplementedError(f"{self.name} does not add up")
+
+    def carried(self, evidence: Evidence, item_index: Index, method: Method) -> Floats:
+        """Tell by a look inside what each piece carried: float32 [n_pieces, n_items].
+
+        Asked only of a model whose `explains_by` names `gradient` or `attention`.
+        """
+        raise NotImplementedError(f"{self.name} has no {method}")
+
+    def score_new_items(self, users: Newcomers, items: Newcomers) -> Floats | None:
+        """Score new items for new users: float32 [n_users, n_items], NaN where the model cannot say; None if for nobody."""
+        left, right = self.embed_newcomers(users), self.embed_newcomers(items)
+        return None if left is None or right is None else left @ right.T
 
     # What all models share.
 
@@ -651,22 +594,54 @@ class Recommender(ABC):
             best[start : start + size], scores[start : start + size] = top_k(similarity, k, itself)
         return _ranked(items, item_ids, items, known, best, scores, ("item_id", "similar_item_id"))
 
-    def explain(self, user_id: str | int, item_id: str | int, n: int = 3) -> Explanation:
-        """Name up to `n` items of the user's history that spoke most for an item; none for an unknown user or item.
+    @property
+    def explains_by(self) -> tuple[Method, ...]:
+        """How the model can explain a recommendation, the default first; empty for one that cannot."""
+        has: dict[Method, bool] = {
+            "shares": self.adds_up,
+            "perturbation": bool(self.folds_in),
+            "similarity": type(self).similarity_block is not Recommender.similarity_block,
+        }
+        return tuple(method for method, there in has.items() if there)
+
+    def explain(
+        self,
+        user_id: str | int | None = None,
+        item_id: str | int | None = None,
+        n: int = 3,
+        *,
+        method: Method | None = None,
+        history: Ids | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        friends: Ids | None = None,
+    ) -> Explanation:
+        """Name what spoke most for an item: up to `n` of what is known of the user, and up to `n` attributes of the item.
+
+        Args:
+            user_id: a known user; or give what is known of somebody new, as in `recommend`.
+            item_id: the item.
+            n: > 0.
+            method: one of `explains_by`; None: the first of these that the question allows.
+            history, attributes, friends: of one new user.
+
+        Returns:
+            The explanation, with its fidelity where the model folds newcomers in; no reasons for an unknown user or item.
 
         Raises:
             IdTypeError: if an id is of the other kind.
+            ConfigError: if the model has no such method, or nothing, or both a user and what is known of one, are given.
         """
-        catalogue = self.catalogue
-        [user], [item] = catalogue.users.index_of([user_id]), catalogue.items.index_of([item_id])  # type: ignore[arg-type]
-        if user == UNKNOWN or item == UNKNOWN:
-            return Explanation(catalogue.items.ids.clear(), np.empty(0, dtype=np.float32), exact=False)
-        history = catalogue.seen.indices[catalogue.seen.indptr[user] : catalogue.seen.indptr[user + 1]].astype(np.int64)
-        history = history[history != item]
-        amounts, exact = self.contributions(int(user), int(item), history)
-        order = np.argsort(-amounts, kind="stable")[:n]
-        order = order[amounts[order] > 0]
-        return Explanation(catalogue.items.ids_at(history[order]), amounts[order], exact)
+        if item_id is None:
+            raise ConfigError("explain needs an item_id.")
+        if user_id is None:
+            newcomers = self.newcomers("user", history=history, attributes=attributes, friends=friends)
+        elif history is not None or attributes is not None or friends is not None:
+            raise ConfigError(
+                "give user_id for a known user, or history, attributes and friends of somebody new; not both."
+            )
+        else:
+            newcomers = None
+        return explain_one(self, user_id, newcomers, item_id, _checked_k(n), method)
 
     def save(self, directory: Path | str, *, metrics: dict[str, Any] | None = None, run_config: str = "") -> None:
         """Write the model folder: everything needed to answer, nothing that could run code.
@@ -703,7 +678,10 @@ class Recommender(ABC):
         }
         if catalogue.labels is not None:
             tables["labels"] = catalogue.labels
-        arrays = {"strengths": catalogue.strengths} | {name: getattr(self, name) for name in self.STATE}
+        arrays = {"strengths": catalogue.strengths} | (
+            {} if catalogue.friends is None else {"friends": catalogue.friends}
+        )
+        arrays |= {name: getattr(self, name) for name in self.STATE}
         model_folder.write(Path(directory), about, arrays, tables, {"run.toml": run_config} if run_config else {})
 
     @classmethod
@@ -727,6 +705,7 @@ class Recommender(ABC):
             items if items.width > 1 else None,
             tables.get("labels"),
             about["data_fingerprint"],
+            arrays.get("friends"),
         )
         model._check_fit(directory, about)
         return model

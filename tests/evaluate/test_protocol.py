@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from edgewise.catalogue import Catalogue
 from edgewise.data import Dataset
 from edgewise.errors import ConfigError, DataError, IdTypeError
 from edgewise.evaluate import protocol
@@ -18,7 +19,6 @@ from edgewise.evaluate.result import Evaluation
 from edgewise.evaluate.segments import head_items
 from edgewise.evaluate.targets import find_targets
 from edgewise.models.popularity import Popularity
-from edgewise.recommender import Catalogue
 from edgewise.telemetry import Step, listening
 from edgewise.types import Floats, Index
 

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from edgewise.models import build
-from edgewise.pipeline.answer import answer, explain_pair, history_of
+from edgewise.pipeline.answer import answer, history_of
+from edgewise.pipeline.explaining import explain_pair
 from edgewise.pipeline.fallback import popular_items
 from edgewise.recommender import Recommender
 from edgewise.testing.planted import Planted, planted_tastes

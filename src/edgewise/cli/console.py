@@ -153,6 +153,12 @@ def table(title: str, columns: list[str], rows: list[list[str]], *, right: set[i
     out.print(drawn)
 
 
+def bar(share: float, width: int = 12) -> str:
+    """Draw a share, from 0 to 1, as a bar of eighths of a letter."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return "█" * (eighths // 8) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
+
+
 def say(text: str) -> None:
     """Print a line of the result, as it is."""
     out.print(text, markup=False)

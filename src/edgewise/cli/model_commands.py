@@ -1,13 +1,27 @@
 """`fit`, `evaluate`, `recommend`, `similar`, `explain`, `models`: one model at a time."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgewise.cli import options
 
-UserId = Annotated[str, typer.Option("--user", metavar="ID", help="The user's id, as in the log.")]
+if TYPE_CHECKING:
+    from edgewise.pipeline.answer import Answer
+    from edgewise.recommender import Recommender
+
 ItemId = Annotated[str, typer.Option("--item", metavar="ID", help="The item's id, as in the log.")]
+History = Annotated[
+    str | None,
+    typer.Option("--history", metavar="ID,ID", help="For a newcomer: ids of items met, with commas between."),
+]
+AttributesOption = Annotated[
+    list[str] | None,
+    typer.Option("--attributes", metavar="KEY=VALUE", help="For a newcomer: what is known; can be repeated."),
+]
+Friends = Annotated[
+    str | None, typer.Option("--friends", metavar="ID,ID", help="For a newcomer: ids of users who are friends.")
+]
 
 
 def fit(
@@ -131,17 +145,9 @@ def recommend(
     user: Annotated[
         list[str] | None, typer.Option("--user", metavar="ID", help="The user's id; can be repeated.")
     ] = None,
-    history: Annotated[
-        str | None,
-        typer.Option("--history", metavar="ID,ID", help="For a newcomer: ids of items met, with commas between."),
-    ] = None,
-    attributes: Annotated[
-        list[str] | None,
-        typer.Option("--attributes", metavar="KEY=VALUE", help="For a newcomer: what is known; can be repeated."),
-    ] = None,
-    friends: Annotated[
-        str | None, typer.Option("--friends", metavar="ID,ID", help="For a newcomer: ids of users who are friends.")
-    ] = None,
+    history: History = None,
+    attributes: AttributesOption = None,
+    friends: Friends = None,
     k: options.K = 10,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Also list what the user has met.")] = False,
     reasons: Annotated[int, typer.Option("--reasons", min=0, help="How many reasons to give for each item.")] = 2,
@@ -161,22 +167,13 @@ def recommend(
         raise ConfigError("whom for? Give --user ID, or for a newcomer --history, --attributes or --friends; not both.")
     model = load(directory)
     if not user:
-        users, items = model.catalogue.users, model.catalogue.items
-        given = answer_newcomer(
-            model,
-            "(new)",
-            k,
-            history=None if history is None else items.from_text(_parts_of(history)),
-            attributes=_pairs_of(attributes) if attributes else None,
-            friends=None if friends is None else users.from_text(_parts_of(friends)),
-            exclude_seen=not include_seen,
-        )
+        about = _newcomer(model, history, attributes, friends)
+        given = answer_newcomer(model, "(new)", k, **about, exclude_seen=not include_seen, n_reasons=reasons)
         if json:
             emit_json(given.to_json(), json)
             return
         source = f"by {given.source}" + (f": {given.note}" if given.note else "")
-        printed = [[str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}"] for item in given.items]
-        table(f"for a newcomer, {source}", ["rank", "item", "title", "score"], printed, right={0, 3})
+        table(f"for a newcomer, {source}", _LISTED, _rows_of(given), right={0, 3})
         return
     ids = model.catalogue.users.from_text(user)
     answers = answer(model, ids, k, exclude_seen=not include_seen, n_reasons=reasons, names=user)
@@ -187,13 +184,29 @@ def recommend(
         if liked := (history_of(model, user_id, 5) if user_id is not None else []):
             say(f"user {given.user_id} liked: {'; '.join(liked)}")
         source = f"by {given.source}" + (f": {given.note}" if given.note else "")
-        rows = [
-            [str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}", "; ".join(item.reasons)]
-            for item in given.items
-        ]
-        table(
-            f"for user {given.user_id}, {source}", ["rank", "item", "title", "score", "because of"], rows, right={0, 3}
-        )
+        table(f"for user {given.user_id}, {source}", _LISTED, _rows_of(given), right={0, 3})
+
+
+_LISTED = ["rank", "item", "title", "score", "because of"]
+
+
+def _rows_of(given: "Answer") -> list[list[str]]:
+    return [
+        [str(item.rank), str(item.item_id), item.title, f"{item.score:.4g}", "; ".join(item.reasons)]
+        for item in given.items
+    ]
+
+
+def _newcomer(
+    model: "Recommender", history: str | None, attributes: list[str] | None, friends: str | None
+) -> dict[str, Any]:
+    """Translate what the options tell of a newcomer."""
+    users, items = model.catalogue.users, model.catalogue.items
+    return {
+        "history": None if history is None else items.from_text(_parts_of(history)),
+        "attributes": _pairs_of(attributes) if attributes else None,
+        "friends": None if friends is None else users.from_text(_parts_of(friends)),
+    }
 
 
 def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, json: options.Json = None) -> None:
@@ -225,24 +238,64 @@ def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, jso
 
 def explain(
     directory: options.ModelFolder,
-    user: UserId,
     item: ItemId,
+    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="The user's id, as in the log.")] = None,
+    history: History = None,
+    attributes: AttributesOption = None,
+    friends: Friends = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many reasons.")] = 5,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="shares, perturbation, gradient, attention or similarity; each model has some of these.",
+        ),
+    ] = None,
     json: options.Json = None,
 ) -> None:
-    """Tell why an item would be recommended to a user: which of the user's items speak for it, and how much."""
-    from edgewise.cli.console import emit_json, say, table
-    from edgewise.models import load
-    from edgewise.pipeline.answer import explain_pair
+    """Tell why an item would be recommended: what speaks for it, how much, and what becomes of it without these reasons.
 
-    found = explain_pair(load(directory), user, item, n)
+    To a user by --user, or to a newcomer of whom --history, --attributes and --friends tell.
+    """
+    from edgewise.cli.console import bar, emit_json, say, table
+    from edgewise.errors import ConfigError
+    from edgewise.explanations import METHODS
+    from edgewise.models import load
+    from edgewise.pipeline.explaining import explain_pair
+
+    is_new = history is not None or bool(attributes) or friends is not None
+    if is_new == (user is not None):
+        raise ConfigError("to whom? Give --user ID, or for a newcomer --history, --attributes or --friends; not both.")
+    known = next((name for name in METHODS if name == method), None)
+    if method is not None and known is None:
+        raise ConfigError(f"--method {method!r}: expected one of {', '.join(METHODS)}.")
+    model = load(directory)
+    about = _newcomer(model, history, attributes, friends) if is_new else {}
+    found = explain_pair(model, user, item, n, method=known, **about)
     if json:
         emit_json(found, json)
         return
     say(found["text"])
-    rows = [[reason["title"], str(reason["item_id"]), f"{reason['contribution']:.4g}"] for reason in found["reasons"]]
-    if rows:
-        table("", ["because of", "item", "contribution"], rows, right={2})
+    for title, reasons, rest in (
+        ("", found["reasons"], found["rest"]),
+        ("and of the item's attributes, by how much the score falls without one", found["item_reasons"], None),
+    ):
+        largest = max((reason["contribution"] for reason in reasons), default=1.0)
+        rows = [
+            [
+                reason["title"],
+                reason["kind"],
+                str(reason.get("item_id", reason.get("user_id", ""))),
+                f"{reason['contribution']:.4g}",
+                bar(reason["contribution"] / largest),
+            ]
+            for reason in reasons
+        ]
+        if rest is not None and rows:
+            rows.append(["(the rest of the score)", "", "", f"{rest:.4g}", ""])
+        if rows:
+            table(title, ["because of", "which is", "id", "contribution", ""], rows, right={3})
 
 
 def models(json: options.Json = None) -> None:

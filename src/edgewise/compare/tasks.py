@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
+from edgewise.catalogue import Catalogue
 from edgewise.compare.ratings_task import RatingsTask
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
@@ -23,7 +24,6 @@ from edgewise.evaluate.segments import mean_of
 from edgewise.evaluate.targets import find_targets
 from edgewise.pipeline.fallback import popular_items, popular_scores
 from edgewise.ranking import Rows
-from edgewise.recommender import Catalogue
 from edgewise.types import Floats, Index
 
 NEW_USERS = "users: new (answered by what is popular)"

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
+from edgewise.catalogue import Catalogue
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
 from edgewise.newcomers import Newcomers
-from edgewise.recommender import Catalogue
 from edgewise.types import Floats, Index
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from edgewise import telemetry
+from edgewise.catalogue import Catalogue
 from edgewise.data import Dataset
 from edgewise.errors import ConfigError, DataError
 from edgewise.evaluate.auc import auc as auc_of
@@ -24,7 +25,6 @@ from edgewise.evaluate.result import Evaluation
 from edgewise.evaluate.segments import item_segments, mean_of, user_segments
 from edgewise.evaluate.targets import Targets, find_targets
 from edgewise.ranking import Rows, block_size, top_k_and_ranks
-from edgewise.recommender import Catalogue
 from edgewise.rng import make_rng
 from edgewise.types import Doubles, Floats, Index
 

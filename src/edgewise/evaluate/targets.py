@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
+from edgewise.catalogue import Catalogue
 from edgewise.data import Dataset
 from edgewise.data.ids import UNKNOWN
 from edgewise.errors import DataError
-from edgewise.recommender import Catalogue
 from edgewise.types import Index
 
 

@@ -60,6 +60,20 @@ class GraphNet(torch.nn.Module):
         made: Tensor = self.encoder(x, edges)
         return x[: made.shape[0]] + made if self.adds_input else made
 
+    def vectors_of_newcomers(self, own: Tensor, theirs: Sequence[Tensor], edges: Edges) -> Tensor:
+        """Return the vectors of new nodes, which hear from nodes that stay as they are: float32 [n, d].
+
+        Args:
+            own: [n, d], their x. theirs: for each layer, what goes into it at the others: [n_others, d_layer].
+            edges: from new nodes, then the others, to new nodes.
+        """
+        outputs, given = [], own
+        for number, at_others in enumerate(theirs):
+            given = self.encoder.layer(number, torch.cat([given, at_others]), edges)
+            outputs.append(given)
+        made = self.encoder.combined(outputs)
+        return own + made if self.adds_input else made
+
     def weights(self) -> Floats:
         """Return all that newcomers need, the embeddings left out, in one row: float32 [n_weights]."""
         parts = [value.reshape(-1).float() for name, value in self._kept().items()]

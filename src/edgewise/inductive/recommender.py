@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -15,9 +15,11 @@ from edgewise.data import Dataset
 from edgewise.data.features import FeatureConfig
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.errors import DataError
+from edgewise.explanations import Evidence, Method
 from edgewise.graph.bipartite import bipartite
 from edgewise.inductive.alike import NewcomerEdges, alike_rows
 from edgewise.inductive.features import SideFeatures, from_bytes, to_bytes
+from edgewise.inductive.inside import attends, attention, edges_of_newcomers, gradients, split_layers
 from edgewise.inductive.net import GraphNet
 from edgewise.newcomers import Newcomers
 from edgewise.nn.edges import Edges
@@ -245,21 +247,49 @@ class GraphRecommender(Recommender):
             hears: float32 [n, n_others], whom they hear from. layers: [n_others, …], what goes into each layer there.
             degrees: [n_others], how many edges the others have.
         """
-        n = x.shape[0]
-        whole = csr_array(hstack([csr_array((n, n), dtype=np.float32), hears], format="csr"))
-        sender_degree = np.concatenate([np.diff(hears.indptr) + 1, degrees + 1]).astype(np.float32)
-        edges = Edges(whole.indptr, whole.indices, whole.shape[1], weight=whole.data, sender_degree=sender_degree)
+        edges = edges_of_newcomers(hears, degrees)
         with torch.no_grad():
-            own = given = net.attributes_of(side, x)
-            outputs, place = [], 0
-            for number in range(len(net.encoder.convs)):
-                theirs = torch.from_numpy(np.ascontiguousarray(layers[:, place : place + given.shape[1]]))
-                place += given.shape[1]
-                given = net.encoder.layer(number, torch.cat([given, theirs]), edges)
-                outputs.append(given)
-            made = net.encoder.combined(outputs)
-            vectors: Floats = self._scaled(own + made if net.adds_input else made).numpy()
+            own, theirs = net.attributes_of(side, x), split_layers(net, torch.from_numpy(layers))
+            vectors: Floats = self._scaled(net.vectors_of_newcomers(own, theirs, edges)).numpy()
         return vectors
+
+    @property
+    def explains_by(self) -> tuple[Method, ...]:
+        """Perturbation, and what a look inside tells: gradients and, of layers that attend, attention."""
+        inside: tuple[Method, ...] = ("gradient", "attention") if attends(self._net) else ("gradient",)
+        return super().explains_by + inside
+
+    def carried(self, evidence: Evidence, item_index: Index, method: Method) -> Floats:
+        """Take the gradient of the scores times what each piece gives; or the attention that the layers pay to it."""
+        newcomer = evidence.newcomer
+        met = newcomer.history.indices
+        hears = csr_array((newcomer.history.data, np.arange(met.size), newcomer.history.indptr), shape=(1, met.size))
+        edges = edges_of_newcomers(hears, self._degrees[1][met])
+        features = self._features[0]
+        kept = np.vstack(
+            [np.ones((1, len(evidence.pieces)), dtype=np.bool_), ~np.eye(len(evidence.pieces), dtype=np.bool_)]
+        )
+        variants = evidence.variants(kept).attributes
+        x = csr_array((kept.shape[0], 0), dtype=np.float32)
+        if features is not None:
+            x = features.of_newcomers(variants, kept.shape[0])
+        with torch.no_grad():
+            said, theirs = (
+                self._net.attributes_of(0, x),
+                split_layers(self._net, torch.from_numpy(self.item_layers[met])),
+            )
+        items = torch.from_numpy(self.items[item_index])
+        place = np.searchsorted(met, [piece.place for piece in evidence.pieces if piece.kind == "history"])
+        if method == "attention":
+            amounts = np.zeros((len(evidence.pieces), item_index.size), dtype=np.float32)
+            amounts[: place.size] = attention(self._net, said[:1], theirs, edges)[place, None]
+            return amounts
+        of_neighbours, of_own = gradients(self._net, said[:1], theirs, edges, items, self._scaled)
+        of_pieces = (
+            said[:1] - said[1:]
+        ) @ of_own  # what an attribute gives to x, in the direction that the score grows
+        of_pieces[: place.size] = of_neighbours[place]
+        return of_pieces.numpy()
 
     def add_items(self, newcomers: Newcomers, order: Index) -> None:
         """Append vectors; the layers of a new item start with zeros, so that it says nothing to new users yet."""

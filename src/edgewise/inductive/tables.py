@@ -1,10 +1,12 @@
 """Recommenders that end as two tables of vectors which propagation made: asking these, and folding newcomers in."""
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
+from edgewise.explanations import Method
 from edgewise.graph.folding import fold_in
 from edgewise.newcomers import Newcomers
 from edgewise.recommender import Recommender
@@ -50,8 +52,23 @@ class TableRecommender(Recommender):
         if not sent.any():
             return None
         vectors = fold_in(newcomers.history, sent)
-        is_angular = self.config.for_data(self.catalogue.seen).traits.angular
-        return unit_vectors(vectors) if is_angular else vectors
+        return unit_vectors(vectors) if self._is_angular else vectors
+
+    @property
+    def explains_by(self) -> tuple[Method, ...]:
+        """Shares too, where vectors are sums over neighbours; vectors of length 1 are none."""
+        is_sum = self.items_sent.any() and not self._is_angular
+        return (*(("shares",) if is_sum else ()), *super().explains_by)
+
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
+        """Multiply what each item sends to the user with the item's vector; the vector of the user's own gives the rest."""
+        [degree] = np.diff(self.catalogue.seen.indptr[user_index : user_index + 2])
+        shares: Floats = self.items_sent[history] @ self.items[item_index] / np.float32(np.sqrt(degree))
+        return shares
+
+    @cached_property
+    def _is_angular(self) -> bool:
+        return bool(self.config.for_data(self.catalogue.seen).traits.angular)
 
     def add_items(self, newcomers: Newcomers, order: Index) -> None:
         """Append vectors; what a new item would send to new users is not known, so it sends nothing."""

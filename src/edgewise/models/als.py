@@ -50,6 +50,7 @@ class ALS(Recommender):
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ALSConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    adds_up: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),
@@ -106,14 +107,14 @@ class ALS(Recommender):
         """Tell the cosine of item vectors."""
         return cosine_block(self.items, item_index)
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Split the score as section 5 of the paper does: y_j (Y^T C_u Y + regularization I)^-1 y_i c_ui for each i met."""
         y = self.items[history].astype(np.float64)  # [n_history, d]
         confidence = np.full(history.size, self.config.alpha)
         towards = np.linalg.solve(
             _weighted_gram(self._gram(), y, confidence), self.items[item_index].astype(np.float64)
         )
-        return (confidence * (y @ towards)).astype(np.float32), True
+        return (confidence * (y @ towards)).astype(np.float32)
 
     def _gram(self) -> Doubles:
         """Y^T Y + regularization I: float64 [d, d]."""

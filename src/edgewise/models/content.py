@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat
 from scipy.sparse import csr_array, hstack, vstack
@@ -43,6 +44,7 @@ class Content(Recommender):
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ContentConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    adds_up: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("vectors", "strengths", "encoder_json")
     scores_cold_items: ClassVar[bool] = True
 
@@ -87,15 +89,28 @@ class Content(Recommender):
         """Score by history, as for known users."""
         return by_history(self.score_history, newcomers)
 
+    def score_new_items(self, users: Newcomers, items: Newcomers) -> Floats | None:
+        """Return the cosine of each new user's profile with the attributes of each new item."""
+        if items.attributes is None:
+            return None
+        profiles = unit_rows(csr_array(users.history @ self.vectors))
+        scores: Floats = (profiles @ self._vectors_of(items.attributes).T).toarray()
+        return scores
+
+    def _vectors_of(self, attributes: pl.DataFrame) -> csr_array:
+        """Return the vectors of new items: float32 [n, n_features]."""
+        encoder = FeatureEncoder.from_json(self.encoder_json.tobytes())
+        table = self.catalogue.item_table
+        assert table is not None
+        known, met = encoder.transform(table), np.flatnonzero(self.catalogue.item_counts)
+        return attribute_vectors(encoder.transform(attributes), met, self.config.column_weights, known=known)
+
     def add_items(self, newcomers: Newcomers, order: Index) -> None:
         """Append the attributes of new items."""
         catalogue = self.catalogue
         if newcomers.attributes is None or catalogue.item_table is None:
             raise ConfigError("content places a new item by its attributes, and none are given; give attributes=….")
-        encoder = FeatureEncoder.from_json(self.encoder_json.tobytes())
-        known, met = encoder.transform(catalogue.item_table), np.flatnonzero(catalogue.item_counts)
-        given = encoder.transform(newcomers.attributes)
-        vectors = attribute_vectors(given, met, self.config.column_weights, known=known)
+        vectors = self._vectors_of(newcomers.attributes)
         self.vectors = csr_array(vstack([self.vectors, vectors], format="csr")[order])
         self.strengths = csr_array(hstack([self.strengths, newcomers.history.T], format="csr")[:, order])
 
@@ -104,10 +119,11 @@ class Content(Recommender):
         asked = np.ascontiguousarray(self.vectors[item_index].toarray().T)  # [n_features, b]
         return np.ascontiguousarray((self.vectors @ asked).T)
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
         """Split the score: each history item gives its strength times its likeness, over the length of the profile."""
         strengths = self.strengths[[user_index]]
         profile = strengths @ self.vectors
         length = float(np.sqrt(profile.multiply(profile).sum()))
         likeness = (self.vectors[history] @ self.vectors[[item_index]].T).toarray()[:, 0]
-        return (strengths.toarray()[0, history] * likeness / (length or 1.0)).astype(np.float32), True
+        terms: Floats = (strengths.toarray()[0, history] * likeness / (length or 1.0)).astype(np.float32)
+        return terms

@@ -49,6 +49,7 @@ class EASE(Recommender):
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = EASEConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    adds_up: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("weights",)
     SEARCH: ClassVar[SearchSpace] = {"regularization": LogUniform(10.0, 5000.0)}
 
@@ -87,9 +88,10 @@ class EASE(Recommender):
         correlation: Floats = np.copysign(np.sqrt(np.abs(there * back)), there)
         return correlation
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Split the score into its terms B_ij."""
-        return self.weights[history, item_index], True
+        terms: Floats = self.weights[history, item_index]
+        return terms
 
 
 def _check_memory(n_items: int, max_memory_gb: float | None) -> None:

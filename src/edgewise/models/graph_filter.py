@@ -58,6 +58,7 @@ class GraphFilter(Recommender):
     )
     Config: ClassVar[type[Settings]] = GraphFilterConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    adds_up: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("people", "analysis", "synthesis")
     SEARCH: ClassVar[SearchSpace] = {
         "ridge_share": LogUniform(0.03, 0.7),
@@ -98,14 +99,15 @@ class GraphFilter(Recommender):
         total: Floats = np.add(scores, (rows @ self.analysis) @ self.synthesis.T, order="C")
         return total
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Return what each history item adds to the score; the filter is linear, so these add up to it."""
         rows = csr_array(
             (np.ones(history.size, dtype=np.float32), history, np.arange(history.size + 1)),
             shape=(history.size, len(self.catalogue.items)),
         )
         direct = (self.people[history] @ self._item_users[[item_index]].T).toarray()[:, 0]
-        return direct + (rows @ self.analysis) @ self.synthesis[item_index], True
+        terms: Floats = direct + (rows @ self.analysis) @ self.synthesis[item_index]
+        return terms
 
     def score_newcomers(self, newcomers: Newcomers) -> Floats:
         """Score by history, as for known users."""

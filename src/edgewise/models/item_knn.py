@@ -52,6 +52,7 @@ class ItemKNN(Recommender):
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ItemKNNConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    adds_up: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
     SEARCH: ClassVar[SearchSpace] = {
         "n_neighbours": IntLogUniform(50, 1000),
@@ -98,9 +99,10 @@ class ItemKNN(Recommender):
         """Tell the likeness that scores are made of; 0 beyond the nearest."""
         return self.neighbours[item_index].toarray()  # type: ignore[no-any-return]
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Split the score into its terms s(j, i)."""
-        return self.similarity_block(np.array([item_index]))[0, history], True
+        terms: Floats = self.similarity_block(np.array([item_index]))[0, history]
+        return terms
 
     @cached_property
     def _votes(self) -> csr_array:

@@ -47,6 +47,7 @@ class RP3beta(Recommender):
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = RP3betaConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    adds_up: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("neighbours",)
     SEARCH: ClassVar[SearchSpace] = {
         "alpha": Uniform(0.3, 1.2),
@@ -80,9 +81,10 @@ class RP3beta(Recommender):
         """Tell how many walks come from each item, those beyond the nearest left out."""
         return self.neighbours[item_index].toarray()  # type: ignore[no-any-return]
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:  # noqa: ARG002
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Split the score into its terms s(j, i)."""
-        return self.similarity_block(np.array([item_index]))[0, history], True
+        terms: Floats = self.similarity_block(np.array([item_index]))[0, history]
+        return terms
 
     @cached_property
     def _votes(self) -> csr_array:

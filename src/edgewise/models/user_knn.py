@@ -56,6 +56,7 @@ class UserKNN(Recommender):
     Config: ClassVar[type[Settings]] = UserKNNConfig
     STATE: ClassVar[tuple[str, ...]] = ("neighbours", "attributes", "encoder_json")
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
+    adds_up: ClassVar[bool] = True
     SEARCH: ClassVar[SearchSpace] = {
         "n_neighbours": IntLogUniform(20, 500),
         "rarity_exponent": Uniform(0.0, 1.0),
@@ -152,7 +153,7 @@ class UserKNN(Recommender):
         lengths = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
         return shared / (lengths[item_index, None] * lengths)
 
-    def contributions(self, user_index: int, item_index: int, history: Index) -> tuple[Floats, bool]:
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
         """Split each neighbour's vote among the items that make this neighbour alike, by their weight in the likeness."""
         neighbours = self.neighbours[[user_index]]
         votes = self._votes[neighbours.indices][:, [item_index]].toarray()[:, 0] * neighbours.data  # [n_neighbours]
@@ -160,7 +161,8 @@ class UserKNN(Recommender):
         shared = self.catalogue.seen[neighbours.indices][:, history].toarray() * weights  # [n_neighbours, n_history]
         total = shared.sum(axis=1, keepdims=True)
         shares = np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
-        return (votes @ shares).astype(np.float32), True
+        terms: Floats = (votes @ shares).astype(np.float32)
+        return terms
 
     @property
     def _rarity(self) -> float:

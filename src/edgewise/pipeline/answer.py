@@ -9,6 +9,9 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from edgewise.data.ids import UNKNOWN
+from edgewise.explanations import explain_list
+from edgewise.newcomers import Newcomers
+from edgewise.pipeline.explaining import reason_texts
 from edgewise.pipeline.fallback import FALLBACK, popular_items
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
@@ -21,7 +24,7 @@ class Item:
 
     Attributes:
         item_id: the caller's id. title: what to call it. score: the model's. rank: from 1.
-        reasons: titles of what the user met before that spoke most for it, the strongest first; empty where there is none.
+        reasons: what spoke most for it, the strongest first: titles of what the user met, friends, attributes; empty where there is none.
     """
 
     item_id: str | int
@@ -76,7 +79,7 @@ def answer(
     answers = []
     for name, user_id, user_index, ranked in zip(named, user_ids.to_list(), known, lists, strict=True):
         if ranked:
-            answers.append(_from_model(model, name, user_id, ranked, n_reasons))
+            answers.append(_from_model(model, name, user_id, None, ranked, n_reasons))
             continue
         note = (
             "the model does not know this user"
@@ -97,6 +100,7 @@ def answer_newcomer(
     attributes: Mapping[str, Any] | None = None,
     friends: Ids | None = None,
     exclude_seen: bool = True,
+    n_reasons: int = 0,
 ) -> Answer:
     """Recommend to somebody whom training never saw; where the model cannot, what is popular, and the answer says why.
 
@@ -106,12 +110,13 @@ def answer_newcomer(
         k: the longest list, > 0.
         history: ids of items met. attributes: by name. friends: ids of users. At least one of these.
         exclude_seen: leave out what is in the history.
+        n_reasons: how many reasons to give for each item.
     """
     newcomers = model.newcomers("user", history=history, attributes=attributes, friends=friends)
     found = model.recommend_newcomers(newcomers, k, exclude_seen=exclude_seen)
     [ranked], [reason] = list(found), found.reasons
     if ranked:
-        return replace(_from_model(model, name, None, ranked, 0), note=reason)
+        return replace(_from_model(model, name, None, newcomers, ranked, n_reasons), note=reason)
     return _from_fallback(model, name, reason, k, newcomers.history if exclude_seen else None)
 
 
@@ -134,69 +139,23 @@ def history_of(model: Recommender, user_id: str | int, n: int = 10) -> list[str]
     return titles_of(catalogue, catalogue.items.ids_at(history[order]))
 
 
-def _from_model(model: Recommender, name: Any, user_id: Any, ranked: list[tuple[Any, float]], n_reasons: int) -> Answer:
-    ids = pl.Series([item for item, _ in ranked], dtype=model.catalogue.items.ids.dtype)
+def _from_model(
+    model: Recommender,
+    name: Any,
+    user_id: Any,
+    newcomer: Newcomers | None,
+    ranked: list[tuple[Any, float]],
+    n_reasons: int,
+) -> Answer:
+    catalogue = model.catalogue
+    ids = pl.Series([item for item, _ in ranked], dtype=catalogue.items.ids.dtype)
     reasons: list[tuple[str, ...]] = [()] * len(ids)
     if n_reasons:
-        whys = [model.explain(user_id, item, n_reasons) for item in ids]
-        reasons = [tuple(titles_of(model.catalogue, why.item_ids)) for why in whys]
-    return Answer(
-        name, model.name, "", _items(ids, titles_of(model.catalogue, ids), [score for _, score in ranked], reasons)
-    )
+        found = explain_list(model, user_id, newcomer, ids, n_reasons)
+        reasons = [tuple(reason_texts(catalogue, why.reasons)) for why in found]
+    return Answer(name, model.name, "", _items(ids, titles_of(catalogue, ids), [score for _, score in ranked], reasons))
 
 
 def _items(ids: pl.Series, titles: list[str], scores: list[float], reasons: list[tuple[str, ...]]) -> tuple[Item, ...]:
     rows = zip(ids.to_list(), titles, scores, reasons, strict=True)
     return tuple(Item(item, title, float(score), rank, why) for rank, (item, title, score, why) in enumerate(rows, 1))
-
-
-def explain_pair(model: Recommender, user: str, item: str, n: int) -> dict[str, Any]:
-    """Tell why `item` would be recommended to `user`, both given as text.
-
-    Returns:
-        Plain JSON: user_id, item_id, title, source, score (None where the model cannot say), exact, reasons (item_id,
-        title, contribution) and text, one sentence.
-    """
-    catalogue = model.catalogue
-    user_ids, item_ids = catalogue.users.from_text([user]), catalogue.items.from_text([item])
-    known_user, known_item = (
-        bool(side.index_of(ids)[0] != UNKNOWN)
-        for side, ids in ((catalogue.users, user_ids), (catalogue.items, item_ids))
-    )
-    found: dict[str, Any] = {
-        "user_id": user,
-        "item_id": item,
-        "title": item,
-        "source": model.name,
-        "score": None,
-        "exact": False,
-        "reasons": [],
-    }
-    if not known_user or not known_item:
-        unknown = " and ".join(
-            name for name, known in ((f"user {user!r}", known_user), (f"item {item!r}", known_item)) if not known
-        )
-        return found | {"text": f"The model does not know {unknown}, so there is nothing to explain."}
-    title = titles_of(catalogue, item_ids)[0]
-    score = float(model.score(user_ids, item_ids)[0, 0])
-    why = model.explain(user_ids[0], item_ids[0], n)
-    reasons = [
-        {"item_id": other, "title": name, "contribution": float(amount)}
-        for other, name, amount in zip(why.item_ids, titles_of(catalogue, why.item_ids), why.contributions, strict=True)
-    ]
-    if reasons:
-        text = f"“{title}” suits user {user} because of what the user met before" + (
-            "; the contributions are shares of the score."
-            if why.exact
-            else "; the contributions tell how alike the items are."
-        )
-    else:
-        people = int(catalogue.item_counts[catalogue.items.index_of(item_ids)[0]])
-        text = f"Nothing that user {user} met speaks for “{title}”; {people} people met it."
-    return found | {
-        "title": title,
-        "score": None if np.isnan(score) else score,
-        "exact": why.exact,
-        "reasons": reasons,
-        "text": text,
-    }

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_array
 
+from edgewise.catalogue import Catalogue
 from edgewise.ranking import NOTHING, top_k
-from edgewise.recommender import Catalogue
 from edgewise.types import Floats, Index
 
 FALLBACK = "popular"

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from edgewise.recommender import Catalogue
+from edgewise.catalogue import Catalogue
 
 TITLE_COLUMNS = ("title", "name", "description")
 """Attribute columns that name an item, in order of preference; standard names, as reading gives them."""
