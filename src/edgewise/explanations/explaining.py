@@ -16,8 +16,8 @@ from edgewise.newcomers import Newcomers
 from edgewise.rng import make_rng
 from edgewise.types import Floats, Ids, Index
 
-MAX_PIECES = 200
-"""How many items of a history are tried by perturbation, gradient or attention: those most like the item."""
+MAX_PIECES = 100
+"""How many items of a history are tried by anything but shares and similarity: those most like the item."""
 
 _KINDS: dict[str, PieceKind] = {"history": "history", "friends": "friend", "attributes": "attribute"}
 

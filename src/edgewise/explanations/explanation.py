@@ -69,7 +69,8 @@ class Explanation:
         item_reasons: which of the item's own attributes did, by perturbation, where the model scores new items by these.
         method: how they were found; None where the model cannot say.
         score: of the item; NaN where the model has none.
-        rest: what the reasons leave of the score; NaN where contributions do not add up to it.
+        rest: what the reasons leave of the score, for other pieces and for what is not seen from outside, such as a vector of
+            the user's own; NaN where contributions do not add up to the score.
         fidelity: where it was asked for, and can be had.
         item_dtype: of the item ids.
     """

@@ -1,4 +1,4 @@
-"""Perturbation: ask a model again without one piece of what it knows, and see what becomes of the scores."""
+"""Perturbation: ask a model again without some of what it knows, and see what becomes of the scores."""
 
 from collections.abc import Callable
 from typing import TypeAlias
