@@ -102,7 +102,7 @@ def compare(split: Split | Sequence[Split], plan: Plan) -> tuple[Comparison, dic
         models=results,
         significance=compare_pairs(per_user, main_metric, seed=plan.seed, weights=_evaluation(results[winner]).weights),
         winner=winner,
-        samples=samples(fitted, split, seed=plan.seed),
+        samples=samples(fitted, winner, split, seed=plan.seed),
         embedding_map=embedding_map(fitted, winner, seed=plan.seed),
         labels=split.train.labels,
         machine=machine(),

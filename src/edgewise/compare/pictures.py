@@ -10,6 +10,7 @@ from edgewise.data.ids import UNKNOWN
 from edgewise.data.split import Split
 from edgewise.evaluate.result import EmbeddingMap, Sample
 from edgewise.pipeline.answer import answer, history_of
+from edgewise.pipeline.explaining import explain_pair
 from edgewise.pipeline.titles import category_column, titles_of
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
@@ -47,11 +48,11 @@ def timeline_of(split: Split) -> pl.DataFrame:
     return counted.select("period", "n", "split").sort("period", "split")
 
 
-def samples(models: dict[str, Recommender], split: Split, *, seed: int) -> list[Sample]:
+def samples(models: dict[str, Recommender], winner: str, split: Split, *, seed: int) -> list[Sample]:
     """Draw a few test users at random, not by success, and list what each model gives them.
 
     Args:
-        models: fitted, by name.
+        models: fitted, by name. winner: whose first item is explained.
         split: its test users, those that training knows where there are any, with three test items where there are any.
         seed: the draw's.
     """
@@ -65,8 +66,9 @@ def samples(models: dict[str, Recommender], split: Split, *, seed: int) -> list[
     chosen = make_rng(seed, "samples").choice(candidates, size=min(N_SAMPLES, candidates.size), replace=False)
     users = test.users.ids_at(np.sort(chosen))
     answers = {name: answer(model, users, LIST_LENGTH, n_reasons=N_REASONS) for name, model in models.items()}
+    known = models[winner].catalogue.users.index_of(users)
     met = test.to_frame().filter(pl.col("user_id").is_in(users.implode()))
-    found = []
+    found: list[Sample] = []
     for place, user in enumerate(users):
         future = set(met.filter(pl.col("user_id") == user)["item_id"])
         lists = {
@@ -82,7 +84,10 @@ def samples(models: dict[str, Recommender], split: Split, *, seed: int) -> list[
             ]
             for name, given in answers.items()
         }
-        found.append(Sample(str(user), history_of(any_model, user, LIST_LENGTH), lists))
+        why = None
+        if lists[winner] and known[place] != UNKNOWN:
+            why = explain_pair(models[winner], str(user), lists[winner][0]["item_id"], N_REASONS)
+        found.append(Sample(str(user), history_of(any_model, user, LIST_LENGTH), lists, why))
     return found
 
 

@@ -95,11 +95,13 @@ class Sample:
     Attributes:
         user_id: the user, as text. liked: what the user liked in training, strongest first, as titles (or ids).
         lists: model name to rows {"item_id", "title", "score", "reasons": [titles], "hit": whether it is in the test set}.
+        why: why the winner puts its first item there, as `pipeline.explaining.explain_pair` gives it; None where nobody says.
     """
 
     user_id: str
     liked: list[str]
     lists: dict[str, list[dict[str, Any]]]
+    why: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from edgewise.errors import ConfigError
 from edgewise.explanations.evidence import Evidence, PieceKind
 from edgewise.explanations.explanation import Explanation, Method, Reason
 from edgewise.explanations.fidelity import fidelity_of
-from edgewise.explanations.perturbation import perturbation
+from edgewise.explanations.perturbation import perturbation, standing
 from edgewise.newcomers import Newcomers
 from edgewise.rng import make_rng
 from edgewise.types import Floats, Ids, Index
@@ -165,7 +165,7 @@ def reasons_of(model: Explained, user: int, evidence: Evidence, items: Index, me
             assert alike is not None
             return np.ascontiguousarray(alike[:, history].T)
         case "perturbation":
-            return perturbation(lambda variants: model.masked_newcomer_scores(variants)[:, items], evidence)
+            return perturbation(lambda variants: standing(model.masked_newcomer_scores(variants), items), evidence)
         case _:
             return model.carried(evidence, items, method)
 
@@ -177,7 +177,7 @@ def _explanation(
     order = np.argsort(-np.nan_to_num(amounts, nan=-np.inf), kind="stable")[:n]
     order = order[amounts[order] > 0]
     reasons = tuple(_reason(model.catalogue, evidence, int(place), float(amounts[place])) for place in order)
-    rest = score - float(amounts[order].sum()) if method == "shares" else float("nan")
+    rest = score - float(amounts[order].sum()) if method == "shares" else None
     return Explanation(reasons, method, score, rest, item_dtype=model.catalogue.items.ids.dtype), order
 
 

@@ -15,7 +15,8 @@ METHODS: tuple[Method, ...] = get_args(Method)
 """The ways to find reasons.
 
 - shares: the score is a sum over what the user met, and the reasons are its terms.
-- perturbation: ask again without one piece, and see by how much the score falls.
+- perturbation: ask again without one piece, and see by how many standard deviations, among the scores of all items, the
+  item falls back.
 - gradient: the gradient of the score by what a neighbour or an attribute gives, times what it gives.
 - attention: the weights that the layers give to neighbours, the same for each item.
 - similarity: how alike the items are; nothing about the score.
@@ -70,7 +71,7 @@ class Explanation:
         method: how they were found; None where the model cannot say.
         score: of the item; NaN where the model has none.
         rest: what the reasons leave of the score, for other pieces and for what is not seen from outside, such as a vector of
-            the user's own; NaN where contributions do not add up to the score.
+            the user's own; None where contributions do not add up to the score.
         fidelity: where it was asked for, and can be had.
         item_dtype: of the item ids.
     """
@@ -78,7 +79,7 @@ class Explanation:
     reasons: tuple[Reason, ...]
     method: Method | None
     score: float = float("nan")
-    rest: float = float("nan")
+    rest: float | None = None
     item_reasons: tuple[Reason, ...] = ()
     fidelity: Fidelity | None = None
     item_dtype: pl.DataType = field(default_factory=pl.Int64)

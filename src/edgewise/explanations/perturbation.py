@@ -8,7 +8,7 @@ import numpy as np
 from edgewise.explanations.evidence import Evidence
 from edgewise.newcomers import Newcomers
 from edgewise.ranking import block_size
-from edgewise.types import Bools, Floats
+from edgewise.types import Bools, Floats, Index
 
 Ask: TypeAlias = Callable[[Newcomers], Floats]
 """Scores newcomers: float32 [n, m], NaN where the model cannot say."""
@@ -44,3 +44,22 @@ def perturbation(ask: Ask, evidence: Evidence) -> Floats:
     scores = np.nan_to_num(scores_of(ask, evidence, kept))
     fallen: Floats = scores[0] - scores[1:]
     return fallen
+
+
+def standing(scores: Floats, items: Index) -> Floats:
+    """Tell by how many standard deviations some items stand above the mean of all: float32 [n, n_items].
+
+    A ranking does not change if all scores of a user grow alike, as they do in many models when less is known; this does not
+    either. On lastfm-2k it makes reasons necessary more often, and much more often sufficient, than plain scores do.
+
+    Args:
+        scores: float32 [n, n_all], NaN where there is none.
+        items: int64 [n_items].
+    """
+    known = np.isfinite(scores)
+    n = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    there = np.where(known, scores, 0)
+    mean = there.sum(axis=1, keepdims=True, dtype=np.float64) / n
+    deviation = np.sqrt(np.where(known, (there - mean) ** 2, 0).sum(axis=1, keepdims=True) / n)
+    above: Floats = ((scores[:, items] - mean) / np.maximum(deviation, 1e-12)).astype(np.float32)
+    return above

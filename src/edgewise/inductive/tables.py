@@ -56,9 +56,10 @@ class TableRecommender(Recommender):
 
     @property
     def explains_by(self) -> tuple[Method, ...]:
-        """Shares too, where vectors are sums over neighbours; vectors of length 1 are none."""
+        """Perturbation, which is truer here; and shares, where vectors are sums over neighbours, as those of length 1 are not."""
         is_sum = self.items_sent.any() and not self._is_angular
-        return (*(("shares",) if is_sum else ()), *super().explains_by)
+        methods = super().explains_by
+        return (methods[0], "shares", *methods[1:]) if is_sum else methods
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
         """Multiply what each item sends to the user with the item's vector; the vector of the user's own gives the rest."""

@@ -15,7 +15,7 @@ from edgewise.types import Ids
 
 _HOW: dict[Method, str] = {
     "shares": "the contributions are shares of the score",
-    "perturbation": "the contributions tell by how much the score falls if one is not known",
+    "perturbation": "the contributions tell by how many standard deviations, among all items, it falls back if one is not known",
     "gradient": "the contributions are what each gives, times how fast the score grows with it",
     "attention": "the contributions are shares of the model's attention, the same for each item",
     "similarity": "the contributions tell how alike the items are",
@@ -99,7 +99,7 @@ def _as_json(catalogue: Catalogue, why: Explanation) -> dict[str, Any]:
         "score": None if np.isnan(why.score) else why.score,
         "method": why.method,
         "exact": why.method == "shares",
-        "rest": None if np.isnan(why.rest) else why.rest,
+        "rest": why.rest,
         "reasons": _reasons_as_json(catalogue, why.reasons),
         "item_reasons": _reasons_as_json(catalogue, why.item_reasons),
         "fidelity": None if fidelity is None else vars(fidelity),

@@ -8,6 +8,7 @@ from edgewise.report.findings import Findings
 from edgewise.report.html import Markup, join, tag
 from edgewise.report.layout import Section, details
 from edgewise.report.sections.models import key_mark
+from edgewise.report.sections.why import why_figure
 from edgewise.report.texts import say
 
 SHOWN_LIKED = 12
@@ -45,6 +46,7 @@ def _panel(findings: Findings, sample: Sample, number: int, *, alone: bool) -> M
         tag("h3", say("samples.user", user=sample.user_id), class_="print" if not alone else None),
         tag("h4", say("samples.liked")),
         _liked(sample.liked),
+        None if sample.why is None else why_figure(sample.why),
         tag("div", lists[:SHOWN_LISTS], class_="lists"),
         details(say("samples.more", n=len(rest)), tag("div", rest, class_="lists")) if rest else None,
         id=f"sample-{number}", class_="sample", role=None if alone else "tabpanel", aria_labelledby=None if alone else f"tab-{number}",
