@@ -66,6 +66,45 @@ def test_explain_names_items_of_the_history(capsys: pytest.CaptureFixture[str], 
     assert {reason["item_id"] for reason in found["reasons"]} <= history
 
 
+def test_explain_tells_what_the_reasons_are_worth(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
+    found = run_json(capsys, "explain", model_folder, "--history", "1000,1001,1002,1030", "--item", "1003", "-n", 3)
+    assert found["user_id"] is None
+    assert found["method"] == "perturbation"
+    assert {reason["item_id"] for reason in found["reasons"]} <= {1000, 1001, 1002}
+    fidelity = found["fidelity"]
+    assert fidelity["n"] == len(found["reasons"])
+    assert fidelity["alone"] <= fidelity["rank"] <= (fidelity["without"] or 99)
+    assert main(["explain", str(model_folder), "--user", "u000", "--item", "1003"]) == 0
+    printed = capsys.readouterr().out
+    assert "shares of the score" in printed
+    assert "without" in printed
+    assert "█" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--item", "1003"], "to whom? Give --user ID, or for a newcomer"),
+        (["--item", "1003", "--user", "u000", "--history", "1000"], "not both"),
+        (
+            ["--item", "1003", "--user", "u000", "--method", "magic"],
+            "--method 'magic': expected one of shares, perturbation",
+        ),
+        (["--item", "1003", "--user", "u000", "--method", "attention"], "item-knn has no method 'attention'"),
+    ],
+)
+def test_a_wrong_question_for_reasons_is_refused(
+    capsys: pytest.CaptureFixture[str], model_folder: Path, options: list[str], message: str
+) -> None:
+    assert main(["explain", str(model_folder), *options]) == 2
+    assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_an_unknown_item_has_nothing_to_explain(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
+    assert main(["explain", str(model_folder), "--user", "u000", "--item", "abc"]) == 0
+    assert "does not know item 'abc'" in capsys.readouterr().out
+
+
 def test_evaluate_measures_a_folder(capsys: pytest.CaptureFixture[str], model_folder: Path, tmp_path: Path) -> None:
     test = tmp_path / "test.csv"
     rows = [(user, item) for user, item in _withheld().items()]

@@ -198,6 +198,30 @@ def significance(models: dict[str, ModelResult], metric: str = "ndcg@20") -> lis
     return tests
 
 
+def why(user: str, title: str, liked: Sequence[str]) -> dict[str, Any]:
+    """Make an explanation with every kind of reason, as `explain_pair` gives it."""
+    reasons = [
+        {"kind": "history", "item_id": 5, "title": liked[0], "contribution": 0.83},
+        {"kind": "history", "item_id": 6, "title": liked[1] * 3, "contribution": 0.41},
+        {"kind": "friend", "user_id": "u-77", "title": "friend u-77", "contribution": 0.2},
+        {
+            "kind": "attribute",
+            "name": "occupation",
+            "value": "artist",
+            "title": "occupation: artist",
+            "contribution": 0.05,
+        },
+    ]
+    of_item = [
+        {"kind": "item attribute", "name": "genre", "value": "Drama", "title": "genre: Drama", "contribution": 0.3}
+    ]
+    fidelity = {"rank": 1, "without": 1204, "alone": 2, "without_random": None, "n": 4}
+    return {
+        "user_id": user, "item_id": "1", "title": title, "source": "lightgcn", "score": 4.2, "method": "perturbation", "exact": False,
+        "rest": None, "reasons": reasons, "item_reasons": of_item, "fidelity": fidelity, "text": "",
+    }  # fmt: skip
+
+
 def samples(rng: np.random.Generator, names: Sequence[str]) -> list[Sample]:
     """Draw lists for three users."""
     titles = [f"{title} ({1960 + i % 45})" for i, title in enumerate(t for films in FILMS.values() for t in films)]
@@ -214,7 +238,7 @@ def samples(rng: np.random.Generator, names: Sequence[str]) -> list[Sample]:
                 hit = bool(rng.random() < 0.22)
                 rows.append({"item_id": str(i), "title": title, "score": 1.0 - i / 20, "reasons": reasons, "hit": hit})
             lists[name] = rows
-        found.append(Sample(user, liked, lists))
+        found.append(Sample(user, liked, lists, why(user, rest[0], liked)))
     return found
 
 

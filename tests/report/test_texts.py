@@ -51,6 +51,7 @@ def test_every_key_in_the_code_exists_and_every_text_is_used() -> None:
         "headline.",
         "evidence.",
         "names.",
+        "why.by-",
     )
     unused = {key for key in TEXTS if f'"{key.removesuffix("@error")}"' not in SOURCE and not key.startswith(made)}
     assert not unused

@@ -453,20 +453,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     "why.label": ("Graph of the reasons for {title}", "{title} 的推荐理由图"),
     "why.user": ("User {user}", "用户 {user}"),
     "why.friend": ("Friend {user}", "好友 {user}"),
-    "why.shares": (
+    "why.by-shares": (
         "The numbers are shares of the score: what each item that the user met adds to it.",
         "数字为得分的组成：用户接触过的每个物品所贡献的部分。",
     ),
-    "why.perturbation": (
+    "why.by-perturbation": (
         "The numbers tell by how many standard deviations, among all items, this one falls back when the model is asked again without it.",
         "数字表示去掉该项后再次询问模型，该物品在全部物品中下降多少个标准差。",
     ),
-    "why.gradient": (
+    "why.by-gradient": (
         "The numbers are what each one gives, times how fast the score grows with it.",
         "数字为各项的输入乘以得分对它的梯度。",
     ),
-    "why.attention": ("The numbers are shares of the model's attention.", "数字为模型注意力的份额。"),
-    "why.similarity": ("The numbers tell how alike the items are.", "数字表示物品之间的相似度。"),
+    "why.by-attention": ("The numbers are shares of the model's attention.", "数字为模型注意力的份额。"),
+    "why.by-similarity": ("The numbers tell how alike the items are.", "数字表示物品之间的相似度。"),
     "why.fidelity": (
         "For a newcomer of whom the same is known, it would be number {rank}; without the {n} reasons number {without}; by these alone number {alone}; without {n} others at random number {without_random}.",
         "对信息相同的新用户，该物品排第 {rank}；去掉这 {n} 条理由后排第 {without}；仅凭这 {n} 条理由排第 {alone}；随机去掉 {n} 条则排第 {without_random}。",

@@ -18,7 +18,7 @@ def why_figure(why: dict[str, Any]) -> Markup | None:
     if not reasons and not of_item:
         return None
     heading = say("why.heading", title=shorten(str(why["title"]), 60), user=why["user_id"], model=why["source"])
-    caption = join(say(f"why.{why['method']}"), " ", _fidelity(why.get("fidelity")))
+    caption = join(say(f"why.by-{why['method']}"), " ", _fidelity(why.get("fidelity")))
     return figure(
         responsive(lambda width: _drawing(why, reasons, of_item, width)), caption, heading=heading, class_="why"
     )
