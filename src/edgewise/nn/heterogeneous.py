@@ -204,6 +204,27 @@ class EdgeEmbedding(torch.nn.Module):
         return of_type + mapped
 
 
+def ends_of(
+    vectors: Mapping[str, Tensor], edge_type: EdgeType, edges: Edges, embedding: EdgeEmbedding | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return what the heads for edges take of one relation: `EdgeRegression(dim, edge_dim)(*ends_of(...))`.
+
+    Features of edges are looked at: what a head is to predict must not be among them.
+
+    Args:
+        vectors: of each type of nodes, as an encoder gives them.
+        edge_type: of the edges.
+        edges: those that are there, or pairs to ask about (`Edges.from_edge_index` sorts them by receiver).
+        embedding: of edges, from type (behaviour), value and time; None: the ends tell all.
+
+    Returns:
+        In the order of `edges`: vectors of senders and of receivers, float32 [n_edges, dim], and of the edges, [n_edges, edge_dim].
+    """
+    sender, receiver = edges.edge_index
+    of_edges = None if embedding is None else embedding(edge_type, edges)
+    return vectors[edge_type[0]][sender], vectors[edge_type[2]][receiver], of_edges
+
+
 class RelationAttention(torch.nn.Module):
     """Combine what the relations bring to nodes of one type by learnt shares.
 
