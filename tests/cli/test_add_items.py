@@ -131,3 +131,20 @@ def test_values_of_another_type_are_taken_as_not_known_and_told(
     assert "new.csv: 1 value of 'year' cannot be read as the model's Int64: taken as not known." in found["notes"]
     assert "new.csv lacks 'genres': not known of the new items." in found["notes"]
     assert "new.csv: the model's items have no 'colour': not used." in found["notes"]
+
+
+def test_a_model_without_attributes_takes_items_by_who_met_them_alone(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model"
+    settings = ["--set", "embedding_dim=8", "--set", "epochs=2"]
+    assert main(["fit", "--data", str(log), "--model", "lightgcn", "--out", str(out), *settings]) == 0
+    table = written(tmp_path / "new.csv", "item_id,genre\n7000,genre 1\n")
+    assert main(["add-items", str(out), "--items", table]) == 2
+    assert "no attribute, since it was fitted without --items" in capsys.readouterr().err
+    events = written(tmp_path / "met.csv", "user_id,item_id\nu001,7000\nu005,7000\n")
+    found = run_json(capsys, "add-items", out, "--items", table, "--events", events)
+    assert found["added"] == [7000]
+    assert "new.csv: the model's items have no 'genres': not used." in found["notes"]
+    [given] = run_json(capsys, "recommend", out, "--user", "u007", "-k", 45)
+    assert 7000 in {item["item_id"] for item in given["items"]}
