@@ -112,6 +112,12 @@ def read_about(directory: Path) -> dict[str, Any]:
     return about
 
 
+def read_run_config(directory: Path) -> str:
+    """Return the configuration kept in a folder, as TOML; "" where there is none."""
+    path = directory / "run.toml"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def read(
     directory: Path, *, model: str, arrays: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any] | csr_array], dict[str, pl.DataFrame]]:

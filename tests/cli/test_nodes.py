@@ -29,6 +29,16 @@ def test_files_give_metrics_as_json(files: list[str], tmp_path: Path) -> None:
     assert found["settings"]["epochs"] == 40
 
 
+def test_fan_out_as_an_option_and_as_a_setting_is_the_same(files: list[str], tmp_path: Path) -> None:
+    found = []
+    for place, extra in enumerate((["--fan-out", "3,-1"], ["--set", "fan_out=[3,-1]"])):
+        out = tmp_path / f"{place}.json"
+        assert main([*files, *extra, "--set", "epochs=3", "--json", str(out)]) == 0
+        found.append(json.loads(out.read_text()))
+    assert found[0]["settings"]["fan_out"] == [3, -1]
+    assert found[0]["seeds"][0]["test"] == found[1]["seeds"][0]["test"]
+
+
 def test_planetoid_by_name(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     folder, out = str(shared_data("planetoid/ind.cora.x").parent), tmp_path / "out.json"
     assert main(["nodes", "--planetoid", folder, "--dataset", "cora", "--set", "epochs=2", "--json", str(out)]) == 0
@@ -42,6 +52,9 @@ def test_planetoid_by_name(shared_data: Callable[[str], Path], tmp_path: Path) -
         (["--task", "ranking"], "expected classification or regression"),
         (["--model", "gnn"], "no node model 'gnn'"),
         (["--set", "hidden=3"], "unknown setting 'hidden'"),
+        (["--fan-out", "5,0"], "fan_out of hop 2 is 0"),
+        (["--fan-out", "5"], "n_layers = 2; give as many numbers as layers, or set n_layers = 1"),
+        (["--fan-out", "5,five"], "--fan-out '5,five': expected whole numbers"),
         (["--set", "conv=foo"], "no convolution 'foo'"),
     ],
 )

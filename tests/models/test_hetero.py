@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edgewise.data import Dataset
-from edgewise.errors import ConfigError, DataError
+from edgewise.errors import ConfigError, DataError, UnknownNameError
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.relations import GraphConfig, heterogeneous
@@ -193,3 +193,14 @@ def test_a_relation_that_the_data_lack_is_named(planted: Planted) -> None:
 def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build("hetero", settings)
+
+
+def test_a_convolution_of_pytorch_geometric_by_its_name() -> None:
+    train = planted_tastes().train
+    settings = {"conv": "GATv2Conv", "conv_options": {"heads": 1}, "edge_dim": 4, "n_layers": 1}
+    model = build("hetero", {"embedding_dim": 8, "epochs": 2} | settings).fit(train)
+    assert len(model.recommend(["u001"], 3).answers) == 3
+    with pytest.raises(ConfigError, match="ChebConv also wants K"):
+        build("hetero", {"embedding_dim": 8, "epochs": 1, "conv": "ChebConv"}).fit(train)
+    with pytest.raises(UnknownNameError, match="no convolution 'Foo'"):
+        build("hetero", {"conv": "Foo"})

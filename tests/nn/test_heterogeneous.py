@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from edgewise.config import make
-from edgewise.errors import ConfigError, DataError
+from edgewise.errors import ConfigError, DataError, UnknownNameError
 from edgewise.graph.heterogeneous import EdgeType, HeterogeneousGraph, NodeType, Relation
 from edgewise.nn.edges import Edges
 from edgewise.nn.heterogeneous import (
@@ -285,3 +285,77 @@ def test_joined_edges_sum_to_the_same() -> None:
     apart = encoder(given, conv="light")(x, given)
     for name, together in encoder(joined, conv="light")(x, joined).items():
         torch.testing.assert_close(together, apart[name])
+
+
+def test_a_convolution_of_pytorch_geometric_runs_along_each_relation_with_weights_of_its_own() -> None:
+    # GraphConv: W_own x_r + b + sum of weights times W_sent x_s; each relation its own, and the layer's own part beside.
+    given, of = layer(conv="GraphConv"), edges()
+    x = features()
+    found = given(x, of)["item"]
+    state = {name: value.double() for name, value in given.state_dict().items()}
+    own = given.own
+    assert own is not None
+    linear = own[1]
+    assert isinstance(linear, SparseLinear)
+    assert linear.bias is not None
+    expected = x["item"].double() @ linear.weight.double() + linear.bias.double()
+    for place, edge_type in enumerate((VIEW, BUY)):
+        matrix = torch.from_numpy(of[edge_type].matrix.toarray()).double()
+        sent, root = state[f"convs.{place}.conv.lin_rel.weight"], state[f"convs.{place}.conv.lin_root.weight"]
+        expected = expected + matrix @ x["user"].double() @ sent.T + state[f"convs.{place}.conv.lin_rel.bias"]
+        expected = expected + x["item"].double() @ root.T
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_between_nodes_of_one_type_a_foreign_convolution_sees_one_set_of_nodes() -> None:
+    friend: EdgeType = ("user", "friend", "user")
+    square = {friend: random_edges(N_USERS, N_USERS, 12, 4)}
+    torch.manual_seed(0)
+    one = RelationalLayer(config(conv="GraphConv"), {"user": WIDTH}, 3, [friend])
+    x = {"user": normal(N_USERS, WIDTH)}
+    twin = {"user": x["user"]}
+    conv = one.convs[0]
+    same = conv((x["user"], twin["user"]), square[friend])
+    torch.testing.assert_close(
+        same, conv((x["user"], x["user"].clone()), square[friend])
+    )  # GraphConv looks at no degree
+    torch.testing.assert_close(same, conv(x["user"], square[friend]))
+
+
+@pytest.mark.parametrize(
+    "conv", ["GCNConv", "SAGEConv", "GINConv", "GATv2Conv", "TransformerConv", "ChebConv", "GINEConv"]
+)
+def test_foreign_convolutions_train(conv: str) -> None:
+    settings = {"edge_dim": 3} if conv in ("GINEConv", "GATv2Conv") else {}
+    options = {"K": 2} if conv == "ChebConv" else {}
+    net = encoder(edges(2), conv=conv, conv_options=options, **settings)
+    out = net(features(), edges(2))
+    assert out["item"].shape == (N_ITEMS, WIDTH)
+    sum(rows.square().sum() for rows in out.values()).backward()
+    untrained = [name for name, value in net.named_parameters() if value.grad is None]
+    assert not untrained
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"conv": "FooConv"}, UnknownNameError, "no convolution 'FooConv'; there are light, rgcn, .* such as GraphConv"),
+        ({"conv": "GINEConv"}, ConfigError, "GINEConv needs features of edges, and there are none.*edge_dim > 0"),
+        ({"conv": "GINConv", "edge_dim": 3}, ConfigError, "edge_dim = 3: GINConv takes no features of edges"),
+        ({"conv": "ChebConv"}, ConfigError, "ChebConv also wants K; give it in conv_options"),
+        ({"conv": "PointNetConv"}, ConfigError, "PointNetConv needs pos when it runs"),
+        ({"conv": "HGTConv"}, ConfigError, "HGTConv takes x_dict, edge_index_dict; expected .* x and edge_index"),
+        ({"conv": "rgcn", "conv_options": {"K": 2}}, ConfigError, "only convolutions of PyTorch Geometric take some"),
+    ],
+)  # fmt: skip
+def test_what_a_foreign_convolution_lacks_is_told(
+    settings: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        layer(**settings)
+
+
+def test_a_foreign_convolution_that_cannot_run_says_so() -> None:
+    net = layer(conv="RGCNConv", conv_options={"num_relations": 2})  # asserts that edge_type is given
+    with pytest.raises(ConfigError, match="RGCNConv cannot run on vectors of nodes, edges"):
+        net(features(), edges())

@@ -98,6 +98,55 @@ def test_disagreement_is_the_square_of_the_distance_from_the_sharpened_mean() ->
     assert float(disagreement(numbers, 0.5, is_class=False)) == 1
 
 
+@pytest.mark.parametrize("model", DEFAULTS)
+def test_with_all_neighbours_a_batch_of_all_labelled_nodes_is_a_step_over_the_whole_graph(model: str) -> None:
+    # Without dropout, with two heads of GAT between layers, and the batch's own order of edges: equal but for rounding.
+    plain: dict[str, Any] = {"epochs": 4, "dropout": 0, "consistency": 0, "patience": None}
+    plain |= {"attention_dropout": 0} if model == "gat" else {}
+    data = replace(_planted(numeric=True), valid=np.empty(0, dtype=np.int64))
+    whole = fit_nodes(data, config_of(model, plain), seed=0)
+    sampled = fit_nodes(data, config_of(model, plain | {"fan_out": [-1, -1], "batch_size": 30}), seed=0)
+    np.testing.assert_allclose(sampled.predicted, whole.predicted, rtol=1e-3, atol=1e-3)
+    fewer = fit_nodes(data, config_of(model, plain | {"fan_out": [2, 1]}), seed=0)
+    assert not np.allclose(fewer.predicted, whole.predicted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", DEFAULTS)
+def test_groups_are_found_from_a_few_drawn_neighbours_and_the_same_seed_finds_the_same(model: str) -> None:
+    settings: dict[str, Any] = {"epochs": 40, "fan_out": [5, 5], "batch_size": 32}
+    settings |= {"consistency": 0} if model == "graphsage" else {}
+    fit = fit_nodes(_planted(), config_of(model, settings), seed=0)
+    assert fit.test["accuracy"] > 0.8
+    again = fit_nodes(_planted(), config_of(model, settings), seed=0)
+    assert np.array_equal(fit.predicted, again.predicted)
+
+
+def test_features_of_edges_reach_the_batches() -> None:
+    data = _planted()
+    rng = np.random.default_rng(1)
+    with_features = replace(data, edge_features=rng.standard_normal((data.graph.nnz, 2), dtype=np.float32))
+    plain: dict[str, Any] = {"epochs": 2, "dropout": 0, "attention_dropout": 0, "consistency": 0, "patience": None}
+    whole, sampled = (
+        fit_nodes(with_features, config_of("gat", plain | extra), seed=0).predicted
+        for extra in ({}, {"fan_out": [-1, -1], "batch_size": 30})
+    )
+    assert np.array_equal(whole, sampled)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fan_out": [5, 0]}, "fan_out of hop 2 is 0; expected 1 or more neighbours, or -1 for all"),
+        ({"fan_out": []}, "fan_out is empty"),
+        ({"fan_out": [15, 10, 5]}, "is for 3 layer.*n_layers = 2; give as many numbers as layers, or set n_layers = 3"),
+        ({"batch_size": 64}, "batch_size = 64: without fan_out each step is over the whole graph"),
+    ],
+)
+def test_a_fan_out_that_cannot_be_is_told(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config_of("gcn", settings)
+
+
 def test_names_and_settings_that_do_not_exist_are_told() -> None:
     with pytest.raises(UnknownNameError, match="no node model 'gnn'; there are gcn, gat, graphsage"):
         config_of("gnn", {})

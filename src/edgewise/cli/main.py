@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from edgewise.cli import compare_command, data_commands, demo_command, model_commands, nodes_command
+from edgewise.cli import compare_command, data_commands, demo_command, items_command, model_commands, nodes_command
 from edgewise.errors import EdgewiseError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("inspect")(data_commands.inspect)
 app.command("fit")(model_commands.fit)
 app.command("evaluate")(model_commands.evaluate)
 app.command("recommend")(model_commands.recommend)
+app.command("add-items")(items_command.add_items)
 app.command("similar")(model_commands.similar)
 app.command("explain")(model_commands.explain)
 app.command("compare")(compare_command.compare)

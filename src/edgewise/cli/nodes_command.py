@@ -30,6 +30,14 @@ def nodes(
         typer.Option("--task", metavar="NAME", help="classification or regression; by default by the labels."),
     ] = None,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="gcn, gat or graphsage.")] = "gcn",
+    fan_out: Annotated[
+        str | None,
+        typer.Option(
+            "--fan-out",
+            metavar="N,N",
+            help="Train on batches with so many neighbours of each node, a number a layer, -1 for all; by default on the whole graph.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Train so many times, and tell mean and deviation.")] = 1,
     seed: options.Seed = 0,
     set_: options.Set = None,
@@ -47,6 +55,8 @@ def nodes(
     if task not in (None, "classification", "regression"):
         raise ConfigError(f"--task {task!r}: expected classification or regression.")
     settings: dict[str, Any] = override({}, set_ or [], default_section="nodes").get("nodes", {})
+    if fan_out is not None:
+        settings["fan_out"] = _whole_numbers(fan_out)
     config = config_of(model, settings)
     data = _read(planetoid, dataset, edges, features, labels, split, task, seed, directed=directed)
     with progress(quiet=json == "-"):
@@ -59,6 +69,22 @@ def nodes(
         say(note)
     rows = [[name, f"{found[f'{name}_mean']:.4f}", f"{found[f'{name}_std']:.4f}"] for name in found["metrics"]]
     table(f"{model} on {data.name}, {seeds} seed(s), {found['seconds']:.1f} s", ["test", "mean", "deviation"], rows)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    """Read "15,10".
+
+    Raises:
+        ConfigError: if a part is no whole number.
+    """
+    from edgewise.errors import ConfigError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--fan-out {text!r}: expected whole numbers with commas between, one a layer, such as --fan-out 15,10."
+        ) from None
 
 
 def _read(

@@ -26,6 +26,7 @@ __all__ = [
     "ReadReport",
     "check_usable",
     "dataset_from_frames",
+    "read_attributes",
     "read_dataset",
     "read_events",
     "read_log",
@@ -116,7 +117,13 @@ def read_table(source: Any, kind: str, *, known_ids: pl.Series | None = None) ->
     Returns:
         user_id or item_id, then the attributes under their standard names; one row an id.
     """
-    return _attributes(source, kind, known_ids).frame
+    return read_attributes(source, kind, known_ids=known_ids).frame
+
+
+def read_attributes(source: Any, kind: str, *, known_ids: pl.Series | None = None) -> Attributes:
+    """Read what `read_table` reads, with the file's own names of the columns, and what was assumed."""
+    with _opened(source, f"the table of {kind}s") as table:
+        return attributes_of(table, kind, known_ids)
 
 
 def read_social(source: Any) -> pl.DataFrame:
@@ -165,7 +172,7 @@ def _build(
     tables = dict(found)
     for kind, source in (("user", users), ("item", items)):
         if source is not None:
-            tables[kind] = _attributes(source, kind, cleaned[f"{kind}_id"].unique())
+            tables[kind] = read_attributes(source, kind, known_ids=cleaned[f"{kind}_id"].unique())
     friends = None if social is None else _friendships(social)
     kinds = cleaned["type"].unique().sort().cast(pl.String).to_list() if "type" in cleaned.columns else []
     if kinds and isinstance(cleaned["type"].dtype, pl.Enum) and len(kinds) < len(cleaned["type"].dtype.categories):
@@ -187,11 +194,6 @@ def _build(
         labels=labels_for([*cleaned.columns, *(name for name in names if name not in cleaned.columns)], kinds, names),
         history=(*report.lines(), *notes, *cleaning.lines()),
     )
-
-
-def _attributes(source: Any, kind: str, known_ids: pl.Series | None) -> Attributes:
-    with _opened(source, f"the table of {kind}s") as table:
-        return attributes_of(table, kind, known_ids)
 
 
 def _friendships(source: Any) -> Attributes:

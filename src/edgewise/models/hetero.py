@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -55,7 +55,11 @@ class HeteroConfig(TrainConfig):
     init_scale: PositiveFloat = 0.1  # standard deviation of the vectors at the start
     id_dropout: float = Field(default=0.0, ge=0, lt=1)  # of users' and items' own vectors, in each step
 
-    conv: Literal["light", "rgcn", "gcn", "gat", "gatv2", "transformer", "sage"] = "light"  # along each relation
+    # Along each relation: light, rgcn, gcn, gat, gatv2, transformer, sage, or a convolution of PyTorch Geometric
+    conv: str = "light"
+    conv_options: dict[str, Any] = Field(
+        default_factory=dict
+    )  # further arguments of a convolution of PyTorch Geometric
     combine: Combine = "sum"  # of the relations that arrive at a node
     scaled: Literal["by-ends", "by-node"] = "by-node"  # light: which edges the degrees sum up that edges are scaled by
     n_layers: PositiveInt = 3
@@ -83,7 +87,9 @@ class HeteroConfig(TrainConfig):
     @property
     def encoder(self) -> HeterogeneousConfig:
         """The settings of the encoder among these."""
-        shared = ("conv", "combine", "n_layers", "n_bases", "n_heads", "edge_dim", "dropout", "edge_dropout")
+        shared = (
+            "conv", "conv_options", "combine", "n_layers", "n_bases", "n_heads", "edge_dim", "dropout", "edge_dropout",
+        )  # fmt: skip
         return HeterogeneousConfig(
             hidden_dim=self.embedding_dim, jumping="mean", **{name: getattr(self, name) for name in shared}
         )

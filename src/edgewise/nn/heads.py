@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
-from edgewise.errors import ConfigError
+from edgewise.errors import ConfigError, DataError
 
 LinkScore: TypeAlias = Literal["dot", "bilinear", "mlp"]
 
@@ -59,7 +59,7 @@ class LinkPrediction(torch.nn.Module):
     Args:
         in_dim: columns of the vectors.
         score: dot: u · v; bilinear: u · W v, for links with a direction; mlp: two layers over u, v and their product.
-        edge_dim: columns of features of the pairs, for mlp.
+        edge_dim: columns of features of the pairs, or of embeddings of these (`EdgeEmbedding`), for mlp.
     """
 
     def __init__(self, in_dim: int, score: LinkScore = "dot", *, edge_dim: int = 0) -> None:
@@ -68,9 +68,15 @@ class LinkPrediction(torch.nn.Module):
             raise ConfigError(f"score = {score!r} has no place for the {edge_dim} features of edges; use 'mlp'.")
         self.bilinear = torch.nn.Linear(in_dim, in_dim, bias=False) if score == "bilinear" else None
         self.mlp = _pairs(in_dim, edge_dim) if score == "mlp" else None
+        self.edge_dim = edge_dim
 
     def forward(self, sender: Tensor, receiver: Tensor, features: Tensor | None = None) -> Tensor:
-        """Return log-odds float32 [n] of pairs, [n, in_dim] each, with features [n, edge_dim] where it was made for some."""
+        """Return log-odds float32 [n] of pairs, [n, in_dim] each, with features [n, edge_dim] where it was made for some.
+
+        Raises:
+            DataError: if there are other features than it was made for.
+        """
+        _check_features(features, sender.shape[0], self.edge_dim)
         if self.mlp is not None:
             scores: Tensor = self.mlp(_joined(sender, receiver, features))
             return scores[:, 0]
@@ -88,15 +94,17 @@ class EdgeRegression(torch.nn.Module):
 
     Args:
         in_dim: columns of the vectors of nodes.
-        edge_dim: columns of the features of edges.
+        edge_dim: columns of the features of edges, or of embeddings of these (`EdgeEmbedding`).
     """
 
     def __init__(self, in_dim: int, edge_dim: int = 0) -> None:
         super().__init__()
         self.mlp = _pairs(in_dim, edge_dim)
+        self.edge_dim = edge_dim
 
     def forward(self, sender: Tensor, receiver: Tensor, features: Tensor | None = None) -> Tensor:
         """Return float32 [n] of edges, as `LinkPrediction` takes them."""
+        _check_features(features, sender.shape[0], self.edge_dim)
         numbers: Tensor = self.mlp(_joined(sender, receiver, features))
         return numbers[:, 0]
 
@@ -122,3 +130,14 @@ def _pairs(in_dim: int, edge_dim: int) -> torch.nn.Module:
 def _joined(sender: Tensor, receiver: Tensor, features: Tensor | None) -> Tensor:
     parts = [sender, receiver, sender * receiver]
     return torch.cat(parts if features is None else [*parts, features], dim=-1)
+
+
+def _check_features(features: Tensor | None, n: int, edge_dim: int) -> None:
+    if features is None and not edge_dim:
+        return
+    seen = "none" if features is None else str(list(features.shape))
+    if features is None or list(features.shape) != [n, edge_dim]:
+        raise DataError(
+            f"features of {n} edges are {seen}; this head was made with edge_dim = {edge_dim}: expected "
+            + (f"[{n}, {edge_dim}]." if edge_dim else "none.")
+        )

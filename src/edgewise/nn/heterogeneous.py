@@ -2,26 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import dropout
 
 from edgewise.config import Settings
-from edgewise.errors import DataError
+from edgewise.errors import ConfigError, DataError, UnknownNameError
 from edgewise.graph.heterogeneous import EdgeType, HeterogeneousGraph, arrow, named
 from edgewise.graph.normalise import checked_weights, sums_of
 from edgewise.nn.convolutions import Features, GATConv, GCNConv, SAGEConv, TransformerConv
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import Activation, make_activation
+from edgewise.nn.foreign import ForeignConv, is_foreign
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from edgewise.types import Doubles
 
 Combine: TypeAlias = Literal["sum", "mean", "weights", "attention", "node-attention"]
+
+RELATIONAL = ("light", "rgcn", "gcn", "gat", "gatv2", "transformer", "sage")
+"""Our own convolutions along a relation; any other name is looked up in torch_geometric.nn."""
 
 _ATTENTION = ("gat", "gatv2", "transformer")
 
@@ -29,7 +33,12 @@ _ATTENTION = ("gat", "gatv2", "transformer")
 class HeterogeneousConfig(Settings):
     """What an encoder over a graph with types is made of."""
 
-    conv: Literal["light", "rgcn", "gcn", "gat", "gatv2", "transformer", "sage"] = "rgcn"  # along each relation
+    # Along each relation: light, rgcn, gcn, gat, gatv2, transformer, sage, or a convolution of PyTorch Geometric, such as
+    # GraphConv; each relation has its own.
+    conv: str = "rgcn"
+    conv_options: dict[str, Any] = Field(
+        default_factory=dict
+    )  # further arguments of a convolution of PyTorch Geometric
     combine: Combine = "sum"  # of the relations that arrive at a node
     n_bases: PositiveInt | None = None  # rgcn: matrices that all relations share; None: one of its own for each
     hidden_dim: PositiveInt = 64  # columns between layers
@@ -44,8 +53,20 @@ class HeterogeneousConfig(Settings):
     normalisation: Literal["none", "batch", "layer"] = "none"  # between layers
     activation: Activation = "relu"  # between layers
 
+    @field_validator("conv")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        if name not in RELATIONAL and not is_foreign(name):
+            raise UnknownNameError(
+                f"there is no convolution {name!r}; there are {', '.join(RELATIONAL)}, and every convolution of "
+                "torch_geometric.nn under the name of its class, such as GraphConv or GINEConv."
+            )
+        return name
+
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
+        if self.conv_options and self.conv in RELATIONAL:
+            raise ValueError(f"conv_options = {self.conv_options}: only convolutions of PyTorch Geometric take some")
         if self.n_bases is not None and self.conv != "rgcn":
             raise ValueError(f"n_bases = {self.n_bases} belongs to conv = 'rgcn', not {self.conv!r}; leave it out")
         if self.conv in _ATTENTION and self.hidden_dim % self.n_heads:
@@ -54,12 +75,17 @@ class HeterogeneousConfig(Settings):
             raise ValueError(
                 f"attention_dropout = {self.attention_dropout:g}: {self.conv!r} has no attention; leave it out"
             )
-        if self.edge_dim and self.conv not in _ATTENTION and self.combine != "node-attention":
+        if self.edge_dim and not self.looks_at_edges and self.combine != "node-attention":
             raise ValueError(
                 f"edge_dim = {self.edge_dim}: conv = {self.conv!r} with combine = {self.combine!r} looks at no edge; use "
                 f"{', '.join(_ATTENTION)}, or combine = 'node-attention'"
             )
         return self
+
+    @property
+    def looks_at_edges(self) -> bool:
+        """Whether the convolution may use embeddings of edges."""
+        return self.conv in _ATTENTION or self.conv not in RELATIONAL
 
 
 Scaled: TypeAlias = Literal["none", "by-ends", "by-node"]
@@ -178,6 +204,27 @@ class EdgeEmbedding(torch.nn.Module):
         return of_type + mapped
 
 
+def ends_of(
+    vectors: Mapping[str, Tensor], edge_type: EdgeType, edges: Edges, embedding: EdgeEmbedding | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return what the heads for edges take of one relation: `EdgeRegression(dim, edge_dim)(*ends_of(...))`.
+
+    Features of edges are looked at: what a head is to predict must not be among them.
+
+    Args:
+        vectors: of each type of nodes, as an encoder gives them.
+        edge_type: of the edges.
+        edges: those that are there, or pairs to ask about (`Edges.from_edge_index` sorts them by receiver).
+        embedding: of edges, from type (behaviour), value and time; None: the ends tell all.
+
+    Returns:
+        In the order of `edges`: vectors of senders and of receivers, float32 [n_edges, dim], and of the edges, [n_edges, edge_dim].
+    """
+    sender, receiver = edges.edge_index
+    of_edges = None if embedding is None else embedding(edge_type, edges)
+    return vectors[edge_type[0]][sender], vectors[edge_type[2]][receiver], of_edges
+
+
 class RelationAttention(torch.nn.Module):
     """Combine what the relations bring to nodes of one type by learnt shares.
 
@@ -229,6 +276,7 @@ class RelationalLayer(torch.nn.Module):
       "Modeling Relational Data with Graph Convolutional Networks", ESWC 2018, arXiv:1703.06103, eq. 2 and 3). Differs: the own part
       has a matrix for each type of nodes, not one for all.
     - gcn, gat, gatv2, transformer, sage: those of `edgewise.nn.convolutions`, between two sets of nodes.
+    - any other: a convolution of PyTorch Geometric, as `ForeignConv` runs it.
 
     Args:
         config: the settings.
@@ -276,7 +324,7 @@ class RelationalLayer(torch.nn.Module):
         brought: list[Tensor] = []
         for place, edge_type in enumerate(self.edge_types):
             given = edges[edge_type]
-            if embedding is not None and self.config.conv in _ATTENTION:
+            if embedding is not None and self.config.looks_at_edges:
                 given = given.with_features(embedding(edge_type, given))
             if self.training and self.config.edge_dropout:
                 given = given.thinned(self.config.edge_dropout)
@@ -336,8 +384,10 @@ class RelationalLayer(torch.nn.Module):
                     edge_dim=config.edge_dim,
                     attention_dropout=config.attention_dropout,
                 )
-            case _:
+            case "light" | "rgcn":
                 return torch.nn.Identity()
+            case name:
+                return _foreign(config, name, dims, out_dim)
 
     def _along(self, place: int, senders: Tensor, receivers: Tensor, edges: Edges) -> Tensor:
         """Return what one relation brings: float32 [n_receivers, out_dim]."""
@@ -480,6 +530,24 @@ class HeterogeneousEncoder(torch.nn.Module):
         mapped = self.inputs[place](x)
         rows: Tensor = mapped.dense() if isinstance(mapped, SparseRows) else mapped
         return rows
+
+
+def _foreign(config: HeterogeneousConfig, name: str, dims: tuple[int, int], out_dim: int) -> ForeignConv:
+    """Make a convolution of PyTorch Geometric for one relation.
+
+    Raises:
+        ConfigError: if it looks at no edge and is given embeddings of these, or senders and receivers differ in columns.
+    """
+    if dims[0] != dims[1]:
+        raise ConfigError(
+            f"{name} runs over nodes with as many columns each; senders have {dims[0]}, receivers {dims[1]}."
+        )
+    conv = ForeignConv(name, dims[0], out_dim, config.edge_dim, config.conv_options)
+    if config.edge_dim and not conv.takes_features and config.combine != "node-attention":
+        raise ConfigError(
+            f"edge_dim = {config.edge_dim}: {name} takes no features of edges; leave edge_dim out, or use GINEConv, GATv2Conv or another that does."
+        )
+    return conv
 
 
 def _flattened(features: Tensor) -> Tensor:

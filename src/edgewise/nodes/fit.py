@@ -6,19 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
 from edgewise import telemetry
 from edgewise.data.node_data import NodeData
 from edgewise.evaluate.predictions import accuracy, macro_f1, mae, rmse
+from edgewise.graph.neighbour_sampling import NeighbourSampler
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import Encoder
 from edgewise.nn.heads import NodeClassification, NodeRegression
 from edgewise.nn.sparse_linear import SparseRows
-from edgewise.nodes.config import NodesConfig
+from edgewise.nodes.config import BATCH_SIZE, NodesConfig
 from edgewise.rng import make_rng
 from edgewise.train.loop import train
+from edgewise.train.neighbour_loader import NeighbourBatch, NeighbourLoader
 from edgewise.train.plan import Plan, Watch
 from edgewise.types import Doubles, Index
 
@@ -46,7 +49,9 @@ class NodeFit:
 def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
     """Train on the training nodes, keep the weights that are best on the validation nodes, and predict all.
 
-    Without validation nodes training runs to its end.
+    Without validation nodes training runs to its end. With `fan_out` a step is over some nodes and what is drawn of their
+    neighbours: over all nodes in turn, since those without a label teach too, or with `consistency` 0 over the training nodes.
+    Looking at validation nodes and predicting go layer by layer over all neighbours, in memory of [n_nodes, hidden_dim].
     """
     started = time.perf_counter()
     x = SparseRows(data.x)
@@ -62,18 +67,29 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
     else:
         head = NodeClassification(target.width, target.width, is_linear=False, label_smoothing=config.label_smoothing)
     learnt, held_out = torch.from_numpy(data.train), torch.from_numpy(data.valid)
+    n_views, is_class = (2 if config.consistency else 1), data.classes is not None
+    sampled = None if config.fan_out is None else _Sampled(data, config, edges, seed)
 
-    def loss(_: None) -> Tensor:
-        views = [net(x, edges) for _ in range(2 if config.consistency else 1)]
-        labelled = torch.stack([head.loss(view[learnt], target.values[learnt]) for view in views]).mean()
+    def loss(batch: NeighbourBatch | None) -> Tensor:
+        if batch is None or sampled is None:
+            views, rows, nodes = [net(x, edges) for _ in range(n_views)], learnt, learnt
+        else:
+            given, layers = sampled.inputs(batch)
+            views = [net(given, layers)[batch.seed_places] for _ in range(n_views)]
+            rows, nodes = sampled.labelled(batch)
+        labelled = torch.stack([head.loss(view[rows], target.values[nodes]) for view in views]).mean()
+        if sampled is not None:  # so that over an epoch each label counts once, however they fall into batches
+            labelled = (
+                labelled * (rows.numel() * sampled.n_steps / learnt.numel()) if rows.numel() else views[0].sum() * 0
+            )
         if not config.consistency:
             return labelled
-        return labelled + config.consistency * disagreement(views, config.sharpening, is_class=data.classes is not None)
+        return labelled + config.consistency * disagreement(views, config.sharpening, is_class=is_class)
 
     @torch.no_grad()
     def look() -> float:
         vectors, wanted = net(x, edges)[held_out], target.values[held_out]
-        if data.classes is None:
+        if not is_class:
             return -float(mse_loss(vectors[:, 0], wanted))
         # Of equally many right classes the surer: 500 nodes leave many ties.
         right = float((vectors.argmax(1) == wanted).float().mean())
@@ -81,7 +97,11 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
 
     watch = Watch("validation", look, 1) if data.valid.size else None
     curve: list[dict[str, float]] = []
-    train(Plan(net, loss, lambda _: [None], 1, seed, watch), config, curve=curve)
+    if sampled is None:
+        plan: Plan[NeighbourBatch | None] = Plan(net, loss, lambda _: [None], 1, seed, watch)
+    else:
+        plan = Plan(net, loss, sampled.loader.epoch, sampled.n_steps, seed, watch)
+    train(plan, config, curve=curve)
     with torch.no_grad():
         predicted = target.undo(net(x, edges))
     return NodeFit(
@@ -116,6 +136,35 @@ def fit_seeds(data: NodeData, config: NodesConfig, seeds: Sequence[int]) -> list
             fits.append(fit_nodes(data, config, seed))
             work.advance(1)
     return fits
+
+
+class _Sampled:
+    """Mini-batches of nodes with what is drawn of their neighbours, and what the net is given of each."""
+
+    def __init__(self, data: NodeData, config: NodesConfig, edges: Edges, seed: int) -> None:
+        self.data, self.edges = data, edges
+        self.received = edges.with_self_loops.received
+        self.is_learnt = np.zeros(data.n_nodes, dtype=np.bool_)
+        self.is_learnt[data.train] = True
+        seeds = np.arange(data.n_nodes) if config.consistency else data.train
+        self.loader = NeighbourLoader(
+            NeighbourSampler(data.graph),
+            seeds,
+            config.fan_out or [],
+            batch_size=config.batch_size or BATCH_SIZE,
+            seed=seed,
+        )
+        self.n_steps = len(self.loader)
+
+    def inputs(self, batch: NeighbourBatch) -> tuple[SparseRows, list[Edges]]:
+        """Return the features of the batch's nodes, and the edges of each layer."""
+        x = SparseRows(csr_array(self.data.x[batch.graph.nodes]))
+        return x, batch.edges(self.edges.weight, self.received, self.edges.features)
+
+    def labelled(self, batch: NeighbourBatch) -> tuple[Tensor, Tensor]:
+        """Return which of the batch's seeds are training nodes, and which nodes these are: int64 [n_labelled] each."""
+        rows = np.flatnonzero(self.is_learnt[batch.seeds])
+        return torch.from_numpy(rows), torch.from_numpy(batch.seeds[rows])
 
 
 class _Target:

@@ -43,15 +43,19 @@ class NeighbourBatch:
         """Return where the seeds are among the batch's nodes: int64 [n], or [2, n] for pairs."""
         return self.graph.seed_places.reshape(self.seeds.shape)
 
-    def edges(self, weight: Floats | None = None, received: Floats | None = None) -> list[Edges]:
+    def edges(
+        self, weight: Floats | None = None, received: Floats | None = None, features: torch.Tensor | None = None
+    ) -> list[Edges]:
         """Return what an `Encoder` of as many layers as hops takes: the edges of each layer, the first layer's first.
 
         Args:
             weight: float32 [nnz of the whole graph], by edge; None: ones.
             received: float32 [n_nodes of the whole graph], what each node receives there, self-loops included, for GCN's
                 scaling: `Edges.from_csr(graph).with_self_loops.received`.
+            features: float32 [nnz of the whole graph, d_e], by edge.
         """
         graph = self.graph
+        of_edges = None if features is None else features[torch.from_numpy(graph.edge_ids)]
         layers = graph.layers(None if weight is None else weight[graph.edge_ids])
         degree = None if received is None else received[graph.nodes]
         return [
@@ -60,6 +64,7 @@ class NeighbourBatch:
                 layer.indices,
                 layer.shape[1],
                 weight=None if weight is None else layer.data,
+                features=None if of_edges is None else of_edges[: layer.indices.size],
                 sender_degree=None if degree is None else degree[: layer.shape[1]],
             )
             for layer in layers
