@@ -58,8 +58,11 @@ def test_shares_of_lightgcn_and_the_own_vector_add_up_to_the_score() -> None:
 
 
 def test_friends_and_attributes_are_reasons_too(hetero: Recommender) -> None:
-    known = {"history": [1, 2], "attributes": {"town": "port"}, "friends": ["u00", "u02"]}
-    found = [hetero.explain(item_id=item, n=10, **known) for item in range(10)]
+    town = {"town": "port"}
+    found = [
+        hetero.explain(item_id=item, n=10, history=[1, 2], attributes=town, friends=["u00", "u02"])
+        for item in range(10)
+    ]
     reasons = {(reason.kind, reason.id, reason.value) for why in found for reason in why.reasons}
     assert reasons == {
         ("history", 1, None), ("history", 2, None), ("attribute", "town", "port"), ("friend", "u00", None), ("friend", "u02", None),

@@ -86,7 +86,7 @@ def samples(models: dict[str, Recommender], winner: str, split: Split, *, seed: 
         }
         why = None
         if lists[winner] and known[place] != UNKNOWN:
-            why = explain_pair(models[winner], str(user), lists[winner][0]["item_id"], N_REASONS)
+            why = explain_pair(models[winner], str(user), str(lists[winner][0]["item_id"]), N_REASONS)
         found.append(Sample(str(user), history_of(any_model, user, LIST_LENGTH), lists, why))
     return found
 
