@@ -1,0 +1,186 @@
+"""Users as events change them, beside a fitted model that stays as it is.
+
+An event only marks its user; what it changes is worked out at the next read. The order of events does not matter, so a replay in
+any order gives the same state.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from edgewise.catalogue import Catalogue
+from edgewise.data import IdMap
+from edgewise.data.ids import UNKNOWN
+from edgewise.data.vocabulary import UNDOES
+from edgewise.newcomers import Newcomers
+from edgewise.recommender import Recommender
+from edgewise.types import Floats, Index
+
+
+class Happened(Protocol):
+    """What is asked of an event; ids are text."""
+
+    user_id: str
+    item_id: str | None
+    target_user_id: str | None
+    type: str
+
+
+class LiveEvents:
+    """What happened after training, by user: how often each thing, an undoing counted against what it undoes.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[str, dict[tuple[str, str], int]] = {}
+        self._people: dict[str, dict[tuple[str, str], int]] = {}
+        self._changes: defaultdict[str, int] = defaultdict(int)
+        self._lock = Lock()
+
+    def apply(self, events: Iterable[Happened]) -> None:
+        """Count events, each of which must come once."""
+        with self._lock:
+            for event in events:
+                done = UNDOES.get(event.type, event.type)
+                step = -1 if event.type in UNDOES else 1
+                for place, other in ((self._items, event.item_id), (self._people, event.target_user_id)):
+                    if other:
+                        counts = place.setdefault(event.user_id, {})
+                        counts[other, done] = counts.get((other, done), 0) + step
+                self._changes[event.user_id] += 1
+
+    def forget(self, user_id: str) -> None:
+        """Drop all that is known of a user, as a friend of others too."""
+        with self._lock:
+            self._items.pop(user_id, None)
+            self._people.pop(user_id, None)
+            for other, counts in self._people.items():
+                if gone := [key for key in counts if key[0] == user_id]:
+                    for key in gone:
+                        del counts[key]
+                    self._changes[other] += 1
+            self._changes[user_id] += 1
+
+    def version(self, user_id: str) -> int:
+        """Return a number that changes with whatever happens to a user; 0 where nothing has."""
+        return self._changes.get(user_id, 0)
+
+    def items_of(self, user_id: str) -> tuple[list[str], list[str]]:
+        """Return the items that a user met since, and those of which all that is told is an undoing."""
+        return self._split(self._items, user_id)
+
+    def people_of(self, user_id: str) -> tuple[list[str], list[str]]:
+        """Return whom a user follows since, and whom no longer."""
+        return self._split(self._people, user_id)
+
+    def _split(self, place: dict[str, dict[tuple[str, str], int]], user_id: str) -> tuple[list[str], list[str]]:
+        with self._lock:
+            counts = list(place.get(user_id, {}).items())
+        there = {other for (other, _), n in counts if n > 0}
+        gone = {other for (other, _), n in counts if n < 0} - there
+        return sorted(there), sorted(gone)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one user at a moment.
+
+    Attributes:
+        user_id: as text. index: in the model, -1 for one that training never saw.
+        now: all that is known, as of a newcomer. before: the same without what happened since training; None where
+            nothing has, or nothing was before.
+        seen: int64, ascending: what was met at any time, what was taken back since included.
+    """
+
+    user_id: str
+    index: int
+    now: Newcomers
+    before: Newcomers | None
+    seen: Index
+
+    @property
+    def is_known(self) -> bool:
+        """Whether training met the user."""
+        return self.index != UNKNOWN
+
+
+class LiveUsers:
+    """A model's answers for users as events have changed them.
+
+    A user whom training met and who did something since gets the model's score plus what the news change in the score of a
+    newcomer: s + f(now) - f(before). For models that add up this is what refitting nothing but the user would give; of a model
+    with vectors of users' own, the own part stays.
+
+    Args:
+        model: fitted.
+        live: what happened since.
+    """
+
+    def __init__(self, model: Recommender, live: LiveEvents) -> None:
+        self.model, self.live = model, live
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Of the model."""
+        return self.model.catalogue
+
+    def known(self, user_id: str) -> Known:
+        """Gather what is known of a user, who may be unknown."""
+        catalogue = self.catalogue
+        index = _index_of_text(catalogue.users, [user_id])[0]
+        met, undone = (_index_of_text(catalogue.items, ids) for ids in self.live.items_of(user_id))
+        friends, unfriended = (_index_of_text(catalogue.users, ids) for ids in self.live.people_of(user_id))
+        base = None if index == UNKNOWN else catalogue.as_new_user(int(index))
+        changed = any(ids.size for ids in (met, undone, friends, unfriended))
+        if base is not None and not changed:
+            return Known(user_id, int(index), base, None, base.history.indices.astype(np.int64))
+        of_training = np.empty(0, dtype=np.int64) if base is None else base.history.indices.astype(np.int64)
+        history = np.union1d(np.setdiff1d(of_training, undone), met[met != UNKNOWN])
+        of_friends = None
+        if catalogue.friends is not None:
+            before = np.empty(0, dtype=np.int64) if base is None or base.friends is None else base.friends.indices
+            of_friends = _row(
+                np.union1d(np.setdiff1d(before, unfriended), friends[friends != UNKNOWN]), len(catalogue.users)
+            )
+        attributes = None if base is None else base.attributes
+        now = Newcomers("user", _row(history, len(catalogue.items)), of_friends, attributes, ("",))
+        seen = np.union1d(of_training, met[met != UNKNOWN])
+        return Known(user_id, int(index), now, base, seen)
+
+    def scores(self, known: Known) -> Floats:
+        """Score all items: float32 [n_items], NaN where the model cannot say."""
+        model = self.model
+        if known.is_known:
+            scores = model.masked_scores(np.array([known.index]))[0]
+            if known.before is None or not model.folds_in:
+                return scores
+            both = [model.masked_newcomer_scores(asked)[0] for asked in (known.now, known.before)]
+            return _moved(scores, both[0], both[1])
+        return model.masked_newcomer_scores(known.now)[0]
+
+
+def _moved(before: Floats, now_new: Floats, before_new: Floats) -> Floats:
+    """Return s + f(now) - f(before), f(now) alone where the rest is not there, and s where f(now) is not."""
+    moved = before + now_new - before_new
+    moved = np.where(np.isnan(moved), now_new, moved)
+    found: Floats = np.where(np.isnan(now_new), before, moved).astype(np.float32, copy=False)
+    return found
+
+
+def _index_of_text(ids: IdMap, texts: list[str]) -> Index:
+    """Return the dense index of ids given as text, -1 where unknown."""
+    if not texts:
+        return np.empty(0, dtype=np.int64)
+    return ids.index_of(ids.from_text(texts))
+
+
+def _row(index: Index, n: int) -> csr_array:
+    index = index.astype(np.int64)
+    ones = np.ones(index.size, dtype=np.float32)
+    return csr_array((ones, index, np.array([0, index.size])), shape=(1, n))
