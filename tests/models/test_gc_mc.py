@@ -93,5 +93,5 @@ def test_amounts_are_no_levels() -> None:
 
 
 def test_sparse_optimisers_are_refused() -> None:
-    with pytest.raises(ConfigError, match="every row of gc-mc has a gradient in every step"):
+    with pytest.raises(ConfigError, match="every row has a gradient in every step"):
         GCMC(optimiser="sparse-adam")

@@ -1,20 +1,19 @@
 """GC-MC: a graph autoencoder whose edges are ratings."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import cross_entropy, dropout, leaky_relu
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.data.ratings import MOST_LEVELS, Biases, RatingScale, fit_biases, pairs_of, rating_scale
+from edgewise.data.ratings import MOST_LEVELS, RatingScale, rating_scale
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.errors import DataError
-from edgewise.evaluate.calibration import answers
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation
@@ -23,13 +22,14 @@ from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
 from edgewise.train.devices import device_of
 from edgewise.train.loop import train
-from edgewise.train.penalties import l2_penalty
 from edgewise.train.plan import Plan
 from edgewise.train.rating_objective import (
     RatingBatch,
     RatingObjective,
     RatingTrainConfig,
+    answer_pairs,
     calibrate,
+    fit_fallback,
     keep_back,
     watch_error,
 )
@@ -47,14 +47,6 @@ class GCMCConfig(RatingTrainConfig):
     init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
     epochs: PositiveInt = 40
     l2: NonNegativeFloat | None = 0.02
-
-    @model_validator(mode="after")
-    def _no_sparse_gradients(self) -> Self:
-        if self.is_sparse:
-            raise ValueError(
-                f"optimiser = {self.optimiser!r}: every row of gc-mc has a gradient in every step; use 'adam'"
-            )
-        return self
 
 
 class GCMCNet(torch.nn.Module):
@@ -160,12 +152,11 @@ class GCMC(Recommender):
         places = parts.train.copy()
         places.data = scale.level_of(places.data).astype(np.float32)
         net = GCMCNet(places, scale.levels.size, make_rng(self.seed, "start"), config).to(device)
-        row_weights = objective.row_weights.repeat(scale.levels.size)
 
         def loss(batch: RatingBatch) -> Tensor:
             users, items = net()
             value = cross_entropy(net.logits(users[batch.users], items[batch.items]), batch.levels)
-            return value + (config.l2 or 0.0) * l2_penalty(net.table.weight, row_weights)
+            return value + objective.penalty(net.table.weight.view(net.shape), l1=config.l1, l2=config.l2 or 0.0)
 
         def predict(user_index: Index, item_index: Index) -> Floats:
             self._take(net)
@@ -184,8 +175,7 @@ class GCMC(Recommender):
         train(plan, config, curve=self.record.curve, keeping=self.keeping)
         self._take(net)
         self.calibration = calibrate(self._scores, parts, scale)
-        biases = fit_biases(*pairs_of(ratings), scale.targets(ratings.data), (dataset.n_users, dataset.n_items))
-        self.mean, self.user_bias, self.item_bias = np.array([biases.mean]), biases.users, biases.items
+        self.mean, self.user_bias, self.item_bias = fit_fallback(ratings, scale)
 
     def score_block(self, user_index: Index) -> Floats:
         """Return the expected rating of every item, or the log odds of a yes."""
@@ -194,11 +184,14 @@ class GCMC(Recommender):
 
     def predict_pairs(self, user_index: Index, item_index: Index) -> Floats:
         """Return the expectation over levels; biases where a user or an item is not known."""
-        scale = RatingScale(self.levels)
-        found = Biases(float(self.mean[0]), self.user_bias, self.item_bias).within(scale, user_index, item_index)
-        known = self.met_pairs(user_index, item_index)
-        found[known] = answers(self._scores(user_index[known], item_index[known]), scale, self.calibration)
-        return found
+        return answer_pairs(
+            self._scores,
+            self.met_pairs(user_index, item_index),
+            (user_index, item_index),
+            RatingScale(self.levels),
+            self.calibration,
+            (self.mean, self.user_bias, self.item_bias),
+        )
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the cosine of item vectors."""
