@@ -126,7 +126,7 @@ class GCMC(Recommender):
     }
 
     levels: Doubles  # the distinct ratings
-    calibration: Doubles  # [2]
+    calibration: Doubles  # see `fit_calibration`
     users: Floats  # [n_users, out]
     items: Floats  # [n_items, out]
     bases: Floats  # [n_bases, out, out]

@@ -103,7 +103,7 @@ class MF(Recommender):
     }
 
     levels: Doubles  # the distinct ratings
-    calibration: Doubles  # [2]
+    calibration: Doubles  # see `fit_calibration`
     users: Floats  # [n_users, d + 2]: the vector, 1, mean + b_u
     items: Floats  # [n_items, d + 2]: the vector, b_i, 1
     mean: Doubles  # [1], with the biases for pairs that are not known

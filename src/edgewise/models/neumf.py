@@ -17,7 +17,7 @@ from edgewise.data import Dataset
 from edgewise.data.ratings import RatingScale, pairs_of, rating_scale
 from edgewise.embeddings import cosine_block
 from edgewise.errors import CannotPredictError, ConfigError
-from edgewise.evaluate.calibration import answers, fit_platt
+from edgewise.evaluate.calibration import answers, fit_calibration
 from edgewise.evaluate.edges import sample_non_edges
 from edgewise.nn.implicit_table import ImplicitTable, Sides
 from edgewise.recommender import Recommender
@@ -55,7 +55,7 @@ class NeuMFConfig(TrainConfig):
     """Settings of `neumf`. Defaults for ratings by RMSE on a validation part of MovieLens 100k (benchmarks/ratings.py --settings)."""
 
     target: Literal["auto", "ratings", "ranking"] = "auto"  # auto: ratings where values differ
-    embedding_dim: PositiveInt = 16  # of the product
+    embedding_dim: PositiveInt = 40  # of the product
     mlp_dim: PositiveInt = 16  # of the embeddings below the perceptron
     implicit: Sides | None = None  # whose embeddings also say who was met; None: of ratings "both", of ranking "none"
     hidden: tuple[PositiveInt, ...] = Field(default=(64, 32, 16), min_length=1, max_length=6)  # widths of its layers
@@ -101,7 +101,7 @@ class NeuMFConfig(TrainConfig):
             usual = {
                 "target": "ratings",
                 "learning_rate": 0.003,
-                "l2": 0.5,
+                "l2": 0.4,
                 "l2_exponent": 0.5,
                 "implicit": "both",
                 "dropout": 0.0,
@@ -240,7 +240,7 @@ class NeuMF(Recommender):
     }
 
     levels: Doubles  # the distinct ratings; empty where it ranks
-    calibration: Doubles  # [2]; empty where it ranks and nothing was held out
+    calibration: Doubles  # see `fit_calibration`; empty where it ranks and nothing was held out
     gmf_users: Floats  # [n_users, d], times the weights of the product
     gmf_items: Floats  # [n_items, d]
     first_users: Floats  # [n_users, h_1], the first layer's part, shift included
@@ -349,7 +349,7 @@ class NeuMF(Recommender):
             scores = np.concatenate(
                 [self._scores(users, items), self._scores(no_users, others.indices.astype(np.int64))]
             )
-            self.calibration = fit_platt(scores, np.arange(scores.size) < users.size)
+            self.calibration = fit_calibration(scores, np.arange(scores.size) < users.size)
 
     def _train(self, config: NeuMFConfig, plan: Plan[Any]) -> None:
         train(plan, config, curve=self.record.curve, keeping=self.keeping)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from edgewise.data.ratings import Biases, RatingScale, fit_biases, pairs_of
-from edgewise.evaluate.calibration import NOT_CALIBRATED, answers, fit_platt
+from edgewise.evaluate.calibration import NOT_CALIBRATED, answers, fit_calibration
 from edgewise.evaluate.ratings import log_losses, squared_errors
 from edgewise.rng import make_rng
 from edgewise.train.config import TrainConfig
@@ -224,8 +224,8 @@ def answer_pairs(
 
 
 def calibrate(predict: Predict, parts: Parts, scale: RatingScale) -> Doubles:
-    """Return slope and intercept that make probabilities of the log odds, fitted on what is kept back; see `fit_platt`."""
+    """Return slope and intercept that make probabilities of the log odds, fitted on what is kept back; see `fit_calibration`."""
     if not scale.is_yes_no or not parts.valid.nnz:
         return NOT_CALIBRATED.copy()
     users, items = pairs_of(parts.valid)
-    return fit_platt(predict(users, items), scale.targets(parts.valid.data) > 0)
+    return fit_calibration(predict(users, items), scale.targets(parts.valid.data) > 0)
