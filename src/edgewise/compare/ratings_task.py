@@ -14,8 +14,8 @@ from edgewise.data.split import Split
 from edgewise.errors import CannotPredictError, DataError
 from edgewise.evaluate.calibration import calibration_error, reliability
 from edgewise.evaluate.metrics import ROOT_OF_MEAN
-from edgewise.evaluate.protocol import Scorer
 from edgewise.evaluate.predictions import auc_of_scores
+from edgewise.evaluate.protocol import Scorer
 from edgewise.evaluate.ratings import absolute_errors, brier_scores, log_losses, squared_errors
 from edgewise.evaluate.result import Evaluation
 from edgewise.evaluate.segments import head_items, user_groups

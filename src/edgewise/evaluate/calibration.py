@@ -109,7 +109,7 @@ def calibrated(scores: Floats | Doubles, calibration: Doubles) -> Doubles:
     scores = scores.astype(np.float64)
     if calibration.ndim == 1:
         return np.asarray(calibration[0] * scores + calibration[1])
-    return np.interp(scores, calibration[0], calibration[1])
+    return np.asarray(np.interp(scores, calibration[0], calibration[1]), dtype=np.float64)
 
 
 def answers(scores: Floats | Doubles, scale: RatingScale, calibration: Doubles) -> Floats:

@@ -27,7 +27,7 @@ class BiasesConfig(Settings):
 class RatingBiases(Recommender):
     """Predict mean + b_u + b_i, each bias shrunk towards 0 where little is known.
 
-    Of yes and no, the sum is turned into a probability by Platt scaling, fitted on a part that the biases were not fitted on; they
+    Of yes and no, the sum is turned into a probability by `fit_calibration`, on a part that the biases were not fitted on; they
     are then fitted again on everything.
     """
 

@@ -259,8 +259,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "预测 {said}，实际 {true}（{low}–{high}），共 {n} 对",
     ),
     "reliability.caption": (
-        "Test pairs in bins of equal width by the probability that the model gave. On the dotted line, of all pairs given 70%, 70 in 100 are a yes; above it the model is too careful, below it too sure. Bars are 95% intervals, for chance alone; the columns at the foot show where its answers lie.",
-        "测试组合按模型给出的概率等宽分组。落在虚线上表示：概率为 70% 的组合中，每 100 个恰有 70 个为“是”；在线上方说明模型过于保守，在下方说明过于自信。竖线为仅计随机波动的 95% 区间，底部的柱形表示预测值的分布。",
+        "Test pairs in bins of equal width by the probability that the model gave. On the dotted line, of all pairs given 70%, 70 in 100 are a yes; above it the model says too little, below it too much. Bars are 95% intervals, for chance alone; the columns at the foot show where its answers lie.",
+        "测试组合按模型给出的概率等宽分组。落在虚线上表示：概率为 70% 的组合中，每 100 个恰有 70 个为“是”；在线上方说明给出的概率偏低，在下方说明偏高。竖线为仅计随机波动的 95% 区间，底部的柱形表示预测值的分布。",
     ),
     "reliability.chart": (
         "Reliability diagram of {model}: share that came true against probability said.",

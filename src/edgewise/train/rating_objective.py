@@ -224,7 +224,7 @@ def answer_pairs(
 
 
 def calibrate(predict: Predict, parts: Parts, scale: RatingScale) -> Doubles:
-    """Return slope and intercept that make probabilities of the log odds, fitted on what is kept back; see `fit_calibration`."""
+    """Return what makes probabilities of the log odds, fitted on what is kept back; see `fit_calibration`."""
     if not scale.is_yes_no or not parts.valid.nnz:
         return NOT_CALIBRATED.copy()
     users, items = pairs_of(parts.valid)

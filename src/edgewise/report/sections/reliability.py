@@ -13,7 +13,7 @@ from edgewise.report.layout import Section, figure
 from edgewise.report.texts import say
 from edgewise.types import Doubles
 
-SIZE, LEFT, RIGHT, TOP, FOOT = 380, 48, 12, 26, 36
+SIZE, LEFT, RIGHT, TOP, FOOT = 380, 48, 20, 26, 36
 """Sizes of one drawing; the foot holds the columns that show where the answers lie."""
 
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
