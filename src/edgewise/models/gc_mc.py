@@ -3,20 +3,23 @@
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import cross_entropy, dropout, leaky_relu
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
+from edgewise.data.features import FeatureConfig, FeatureEncoder
 from edgewise.data.ratings import MOST_LEVELS, RatingScale, rating_scale
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.errors import DataError
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation
+from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
@@ -45,6 +48,10 @@ class GCMCConfig(RatingTrainConfig):
     node_dropout: float = Field(default=0.7, ge=0, lt=1)  # of nodes with all they send, in each step
     output_dropout: float = Field(default=0.0, ge=0, lt=1)  # of the numbers that arrive
     init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
+    side_dim: NonNegativeInt = (
+        10  # of the layer that attributes of users and items go through, where tables have them; 0: none
+    )
+    features: FeatureConfig = FeatureConfig(min_count=30)  # how their columns become features; what few share is a name
     epochs: PositiveInt = 40
     l2: NonNegativeFloat | None = 0.02
 
@@ -57,9 +64,17 @@ class GCMCNet(torch.nn.Module):
         n_levels: how many there are.
         rng: for the start.
         config: the settings.
+        sides: features of users and of items; None where there are none.
     """
 
-    def __init__(self, ratings: csr_array, n_levels: int, rng: np.random.Generator, config: GCMCConfig) -> None:
+    def __init__(
+        self,
+        ratings: csr_array,
+        n_levels: int,
+        rng: np.random.Generator,
+        config: GCMCConfig,
+        sides: tuple[csr_array | None, csr_array | None] = (None, None),
+    ) -> None:
         super().__init__()
         n_users, n_items = ratings.shape
         n, d, out = n_users + n_items, config.embedding_dim, config.output_dim
@@ -79,6 +94,12 @@ class GCMCNet(torch.nn.Module):
         self.mixture = torch.nn.Parameter(powers + normal(n_levels, config.n_bases, scale=0.05))
         share = np.bincount(ratings.data.astype(np.int64), minlength=n_levels) + 1.0
         self.offset = torch.nn.Parameter(torch.from_numpy(np.log(share / share.sum()).astype(np.float32)))
+        self.features = [None if x is None else SparseRows(x) for x in sides]
+        with torch.random.fork_rng():
+            torch.manual_seed(int(rng.integers(2**62)))
+            self.sides = torch.nn.ModuleList(
+                torch.nn.Identity() if x is None else _side_channel(x.shape[1], config) for x in self.features
+            )
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Return the vectors of users [n_users, out] and items [n_items, out]."""
@@ -88,7 +109,11 @@ class GCMCNet(torch.nn.Module):
             x = x * (kept / (1 - self.config.node_dropout))
         gathered = sum((graph(level) for graph, level in zip(self.levels, x, strict=True)), x.new_zeros(()))
         h = dropout(leaky_relu(gathered, 0.1), self.config.output_dropout, self.training)  # [n, d]
-        return h[: self.n_users] @ self.of_users, h[self.n_users :] @ self.of_items
+        vectors = [h[: self.n_users] @ self.of_users, h[self.n_users :] @ self.of_items]
+        for place, (features, side) in enumerate(zip(self.features, self.sides, strict=True)):
+            if features is not None:
+                vectors[place] = vectors[place] + side(features if x.device.type == "cpu" else features.dense().to(x))
+        return vectors[0], vectors[1]
 
     def logits(self, users: Tensor, items: Tensor) -> Tensor:
         """Return what the softmax over levels is taken of, for vectors [b, out] of users and of items: float32 [b, n_levels]."""
@@ -100,12 +125,13 @@ class GCMCNet(torch.nn.Module):
 class GCMC(Recommender):
     """Predict the expectation over levels of softmax_r (z_u^T Q_r z_i), Q_r = sum_s a_rs P_s.
 
-    z_u = W leaky_relu(sum over levels r and items i that u gave r of T_r[i] / sqrt(|N(u)| |N(i)|)), T_r[i] = sum over s <= r of
-    a table's rows; the same for items, with another W. Trained on cross-entropy, with nodes silenced at random.
+    z_u = W leaky_relu(h_u) + V leaky_relu(F x_u + c): h_u is the sum, over levels r and items i that u gave r, of
+    T_r[i] / sqrt(|N(u)| |N(i)|), T_r[i] = sum over s <= r of a table's rows; x_u are attributes, where a table has them. The same
+    for items, with other weights. Trained on cross-entropy, with nodes silenced at random.
 
     Differs from the paper: levels are added up and not stacked, the activation is leaky, a constant for each level stands in the
-    softmax, biases are those of the levels' tables, and there are no side features. A pair with an unknown user or item gets
-    mean and biases, as from `biases`.
+    softmax, biases are those of the levels' tables, and the layer that attributes go through (`side_dim`) adds to z instead of
+    standing beside what is gathered. A pair with an unknown user or item gets mean and biases, as from `biases`.
     """
 
     name: ClassVar[str] = "gc-mc"
@@ -151,7 +177,11 @@ class GCMC(Recommender):
         objective = RatingObjective(parts.train, scale, config, self.seed, device)
         places = parts.train.copy()
         places.data = scale.level_of(places.data).astype(np.float32)
-        net = GCMCNet(places, scale.levels.size, make_rng(self.seed, "start"), config).to(device)
+        sides = (
+            self._features(dataset.user_table, "user_id", parts.train.sum(axis=1)),
+            self._features(dataset.item_table, "item_id", parts.train.sum(axis=0)),
+        )
+        net = GCMCNet(places, scale.levels.size, make_rng(self.seed, "start"), config, sides).to(device)
 
         def loss(batch: RatingBatch) -> Tensor:
             users, items = net()
@@ -201,6 +231,18 @@ class GCMC(Recommender):
         """Return what the decoder reads of each item."""
         return self.items
 
+    def _features(self, table: pl.DataFrame | None, key: str, met: Doubles) -> csr_array | None:
+        """Encode attributes, the transform fitted on those who have ratings; None without attributes that tell anything."""
+        if table is None or table.width == 1 or not self.config.side_dim:
+            return None
+        try:
+            encoder = FeatureEncoder.fit(table[np.flatnonzero(met)], key, self.config.features)
+        except DataError as error:
+            self.record.notes.append(f"attributes left out: {error}")
+            return None
+        self.record.notes += encoder.notes
+        return encoder.transform(table).x
+
     def _take(self, net: GCMCNet) -> None:
         net.eval()
         with torch.no_grad():
@@ -233,6 +275,14 @@ class GCMC(Recommender):
             above += np.float32(value) * chance
             below += chance
         return above / below
+
+
+def _side_channel(n_features: int, config: GCMCConfig) -> torch.nn.Sequential:
+    return torch.nn.Sequential(
+        SparseLinear(n_features, config.side_dim),
+        torch.nn.LeakyReLU(0.1),
+        torch.nn.Linear(config.side_dim, config.output_dim, bias=False),
+    )
 
 
 def _graphs_of_levels(ratings: csr_array, n_levels: int) -> list[Propagation]:
