@@ -3,6 +3,7 @@
     python benchmarks/ratings.py FOLDER/u.data.gz [--models biases,mf] [--peer-python PYTHON]
     python benchmarks/ratings.py FOLDER/u.data.gz --yes-from 4
     python benchmarks/ratings.py FOLDER/u.data.gz --settings mf --try l2=0.5,0.7 [--try key=a,b …]
+    python benchmarks/ratings.py FOLDER/u.data.gz --users FOLDER/u.user.gz --items FOLDER/u.item.gz --settings gc-mc --try side_dim=0
 
 The folds are those of `edgewise compare --task ratings --split k-fold`. Errors are taken over all ratings, each tested once. The second
 makes ratings of 4 and more a yes, and prints log-loss, Brier score, calibration error and AUC. The third prints the RMSE on a tenth of the training part of fold 0, for every combination, the defaults first: how the
@@ -97,6 +98,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path)
+    parser.add_argument("--users", type=Path, metavar="FILE", help="attributes of users")
+    parser.add_argument("--items", type=Path, metavar="FILE", help="attributes of items")
     parser.add_argument("--models", default=",".join(TASK.contenders))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-folds", type=int, default=5)
@@ -106,7 +109,7 @@ def main() -> None:
     parser.add_argument("--peer-python", metavar="PYTHON")
     parser.add_argument("--no-peer", action="store_true")
     arguments = parser.parse_args()
-    dataset = Dataset.from_file(arguments.log)
+    dataset = Dataset.from_file(arguments.log, users=arguments.users, items=arguments.items)
     if arguments.yes_from is not None:
         yes = pl.col("value") >= arguments.yes_from
         dataset = Dataset.from_events(dataset.to_frame().with_columns(yes.cast(pl.Float32).alias("value")))

@@ -70,6 +70,7 @@ def test_the_smaller_error_wins_and_everything_says_so() -> None:
     )
     assert comparison_json(comparison)["models"]["mf"]["rmse"] == errors["mf"]
     page = render_report(comparison)
+    assert "Reliability diagram" not in page  # of ratings there are no probabilities
     assert "predicts best" in page or "A simple method wins" in page or "is smaller" in page or "smaller than" in page
     assert "% better than" not in page
     assert "预测" in page
@@ -84,7 +85,26 @@ def test_yes_and_no_are_judged_as_probabilities() -> None:
     assert set(result.overall) == {"log_loss", "brier", "ece", "auc"}
     assert result.overall["log_loss"] < np.log(2)
     assert result.overall["auc"] > 0.6
-    assert "Log-loss" in render_report(comparison)
+    assert result.reliability is not None
+    n, said, true = result.reliability
+    assert n.sum() == split.test.ratings.nnz
+    assert np.abs(said - true).sum() / n.sum() == pytest.approx(result.overall["ece"])
+    bins = comparison_json(comparison)["models"]["biases"]["reliability"]
+    assert (bins["n"], bins["n_yes"]) == (n.tolist(), true.tolist())
+    page = render_report(comparison)
+    assert "Log-loss" in page
+    assert "Reliability diagram of User and item biases" in page
+    assert "可靠性图" in page
+
+
+def test_the_bins_of_all_folds_add_up() -> None:
+    folds = list(k_fold(sloped_yes_no(), 3))
+    task, model = RatingsTask(), RatingBiases
+    parts = [task.evaluate(model().fit(fold.train), fold, (10,)) for fold in folds]
+    pooled = task.pool(parts, [fold.test for fold in folds]).reliability
+    assert pooled is not None
+    one_by_one = [part.reliability for part in parts if part.reliability is not None]
+    np.testing.assert_allclose(pooled, one_by_one[0] + one_by_one[1] + one_by_one[2])
 
 
 def test_folds_are_pooled_so_that_every_pair_is_tested_once() -> None:

@@ -1,14 +1,27 @@
 """Errors and probabilities by hand, and against brute force."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.data.ratings import RatingScale
-from edgewise.evaluate.calibration import NOT_CALIBRATED, answers, calibration_error, fit_platt, reliability, sigmoid
+from edgewise.evaluate.calibration import (
+    NOT_CALIBRATED,
+    answers,
+    calibrated,
+    calibration_error,
+    fit_calibration,
+    fit_isotonic,
+    fit_platt,
+    reliability,
+    sigmoid,
+)
 from edgewise.evaluate.metrics import direction
-from edgewise.evaluate.ratings import absolute_errors, auc_of_pairs, brier_scores, log_losses, squared_errors
+from edgewise.evaluate.ratings import absolute_errors, brier_scores, log_losses, squared_errors
+from edgewise.types import Bools, Doubles
 
 ratings = st.lists(st.floats(1, 5), min_size=1, max_size=20)
 
@@ -31,17 +44,10 @@ def test_calibration_error_by_hand() -> None:
     # Of five bins, [0.2, 0.4) holds 0.3 twice, one yes: off by 0.2; [0.8, 1] holds 0.9 and 1.0, both yes: off by 0.05.
     said, yes = np.array([0.3, 0.3, 0.9, 1.0]), np.array([True, False, True, True])
     assert calibration_error(said, yes, n_bins=5) == pytest.approx((2 * 0.2 + 2 * 0.05) / 4)
-    n, mean, share = reliability(said, yes, n_bins=5)
-    assert n.tolist() == [2, 2]
-    assert mean.tolist() == pytest.approx([0.3, 0.95])
-    assert share.tolist() == [0.5, 1.0]
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30))
-def test_auc_is_the_share_of_pairs_in_order(rows: list[tuple[int, bool]]) -> None:
-    scores, yes = np.array([float(score) for score, _ in rows]), np.array([said for _, said in rows])
-    above = [(a > b) + (a == b) / 2 for a in scores[yes] for b in scores[~yes]]
-    assert auc_of_pairs(scores, yes) == pytest.approx(np.mean(above) if above else np.nan, nan_ok=True)
+    n, sums, n_yes = reliability(said, yes, n_bins=5)
+    assert n.tolist() == [0, 2, 0, 0, 2]
+    assert sums.tolist() == pytest.approx([0, 0.6, 0, 0, 1.9])
+    assert n_yes.tolist() == [0, 1, 0, 0, 2]
 
 
 @given(ratings)
@@ -70,10 +76,35 @@ def test_platt_makes_overconfident_scores_come_true() -> None:
     assert after < 0.03 < before
 
 
-@pytest.mark.parametrize("yes", [[True, True], [False, False], []])
-def test_platt_survives_one_class_and_nothing(yes: list[bool]) -> None:
-    line = fit_platt(np.arange(len(yes), dtype=np.float64), np.array(yes, dtype=np.bool_))
-    assert np.isfinite(line).all()
+@pytest.mark.parametrize("fit", [fit_platt, fit_isotonic, fit_calibration])
+@pytest.mark.parametrize("yes", [[True, True], [False, False], [True], []])
+def test_calibration_survives_one_class_and_nothing(yes: list[bool], fit: Callable[[Doubles, Bools], Doubles]) -> None:
+    found = fit(np.arange(len(yes), dtype=np.float64), np.array(yes, dtype=np.bool_))
+    assert np.isfinite(found).all()
+    assert np.isfinite(calibrated(np.array([-9.0, 0.5, 9.0]), found)).all()
+
+
+def test_steps_by_hand() -> None:
+    # Targets 1/4 of a no, 3/4 of a yes: 1/4; then 3/4 above 1/4 is no rise, so both are 1/2, at the middle of 1 and 2; then 3/4.
+    steps = fit_isotonic(np.array([2.0, 3.0, 0.0, 1.0]), np.array([False, True, False, True]))
+    assert steps[0].tolist() == [0.0, 1.5, 3.0]
+    assert sigmoid(steps[1]).tolist() == pytest.approx([0.25, 0.5, 0.75])
+    assert sigmoid(calibrated(np.array([-5.0, 1.5, 7.0]), steps)).tolist() == pytest.approx([0.25, 0.5, 0.75])
+
+
+def test_steps_are_chosen_where_no_line_fits_and_the_line_where_it_does() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.normal(0, 2, 6_000)
+    yes = rng.random(6_000) < sigmoid(truth)
+    assert fit_calibration(truth, yes).shape == (2,)
+    bent = np.exp(1.5 * truth)
+    steps = fit_calibration(bent[:4000], yes[:4000])
+    assert steps.ndim == 2
+    error_of_line, error_of_steps = (
+        calibration_error(sigmoid(calibrated(bent[4000:], found)), yes[4000:])
+        for found in (fit_platt(bent[:4000], yes[:4000]), steps)
+    )
+    assert error_of_steps < 0.03 < 0.1 < error_of_line
 
 
 def test_answers_stay_within_the_scale_or_within_nought_and_one() -> None:

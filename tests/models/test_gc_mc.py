@@ -6,11 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from edgewise.data import Dataset
 from edgewise.errors import ConfigError, DataError
 from edgewise.models.gc_mc import GCMC, GCMCNet
+from edgewise.nn.sparse_linear import SparseLinear
 from edgewise.rng import make_rng
+from edgewise.types import Floats
 from tests.models.rating_data import N_ITEMS, N_USERS, ONE_STEP, random_ratings, sloped_yes_no
 
 N = N_USERS + N_ITEMS
@@ -93,5 +96,43 @@ def test_amounts_are_no_levels() -> None:
 
 
 def test_sparse_optimisers_are_refused() -> None:
-    with pytest.raises(ConfigError, match="every row of gc-mc has a gradient in every step"):
+    with pytest.raises(ConfigError, match="every row has a gradient in every step"):
         GCMC(optimiser="sparse-adam")
+
+
+def test_attributes_are_added_through_a_layer_of_their_own() -> None:
+    places = random_ratings().ratings.copy()
+    places.data = places.data - 1
+    x = csr_array(np.random.default_rng(1).random((N_ITEMS, 3), dtype=np.float32))
+    net = GCMCNet(places, 5, make_rng(5, "start"), GCMC(output_dim=3, side_dim=4).config, (None, x)).eval()
+    first, _, second = net.sides[1].children()
+    assert isinstance(first, SparseLinear)
+    assert isinstance(second, torch.nn.Linear)
+    assert first.bias is not None
+    with torch.no_grad():
+        first.bias.fill_(-0.3)  # so that some are below 0
+        users, items = net()
+        hidden = torch.from_numpy(x.toarray()) @ first.weight + first.bias
+        side = torch.where(hidden > 0, hidden, 0.1 * hidden) @ second.weight.T
+        second.weight.zero_()
+        bare_users, bare_items = net()
+    torch.testing.assert_close(users, bare_users)
+    torch.testing.assert_close(items, bare_items + side)
+
+
+def test_attributes_count_unless_they_are_turned_off_or_tell_nothing() -> None:
+    data = random_ratings()
+    told = pl.DataFrame({"item_id": range(N_ITEMS), "genre": ["a", "b"] * 3 + ["a"]})
+    empty = pl.DataFrame({"item_id": range(N_ITEMS), "genre": ["same"] * N_ITEMS})
+    small: dict[str, Any] = {"epochs": 2, "embedding_dim": 4, "output_dim": 3, "features": {"min_count": 1}}
+
+    def scores(table: pl.DataFrame | None, **settings: Any) -> tuple[Floats, list[str]]:
+        model = GCMC(**small, **settings).fit(Dataset.from_events(data.to_frame(), item_table=table))
+        return model.score_block(np.arange(N_USERS)), model.record.notes
+
+    plain = scores(None)[0]
+    assert np.abs(scores(told)[0] - plain).max() > 1e-4
+    np.testing.assert_array_equal(scores(told, side_dim=0)[0], plain)
+    without, notes = scores(empty)
+    np.testing.assert_array_equal(without, plain)
+    assert any("attributes left out" in note for note in notes)

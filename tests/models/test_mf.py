@@ -89,7 +89,7 @@ def test_the_best_epoch_is_that_of_the_smallest_error() -> None:
     [
         ({"loss": "bpr"}, "loss = 'bpr' belongs to ranking"),
         ({"n_negatives": 4}, "n_negatives = 4 belongs to ranking"),
-        ({"optimiser": "sparse-adam"}, "every row of mf has a gradient"),
+        ({"optimiser": "sparse-adam"}, "every row has a gradient"),
         ({"weights_l2": 0.1}, "there are none; use l1, l2"),
         ({"penalised": "final"}, "penalised = 'final' belongs to ranking"),
     ],

@@ -14,17 +14,21 @@ from edgewise.evaluate.protocol import evaluate
 from edgewise.models.neumf import NeuMF, NeuMFConfig, NeuMFNet
 from edgewise.models.popularity import Popularity
 from edgewise.testing.planted import planted_ratings, planted_tastes
-from tests.models.rating_data import ONE_STEP, random_ratings, sloped_yes_no
+from tests.models.rating_data import N_USERS, ONE_STEP, random_ratings, sloped_yes_no
 
 SMALL: dict[str, Any] = {"embedding_dim": 4, "mlp_dim": 3, "hidden": (8, 5), "dropout": 0.0}
 
 
-def test_the_net_is_the_papers_formula() -> None:
-    config = NeuMFConfig(**SMALL)
-    net = NeuMFNet(6, 4, 0.3, np.random.default_rng(0), config, biases=False)
+@pytest.mark.parametrize("implicit", ["none", "both"])
+def test_the_net_is_the_papers_formula(implicit: str) -> None:
+    config = NeuMFConfig(**SMALL | {"implicit": implicit})
+    net = NeuMFNet(random_ratings().ratings, 0.3, np.random.default_rng(0), config, biases=False)
+    table = net.table()
+    if implicit == "none":
+        torch.testing.assert_close(table, net.table.own.weight)
     users, items = torch.tensor([0, 5, 2]), torch.tensor([3, 0, 1])
-    p, q = net.gmf.weight[users], net.gmf.weight[6 + items]
-    joined = torch.cat([net.mlp.weight[users], net.mlp.weight[6 + items]], dim=1)  # [x_u, y_i], as in eq. 10
+    p, q = table[users, :4], table[N_USERS + items, :4]
+    joined = torch.cat([table[users, 4:], table[N_USERS + items, 4:]], dim=1)  # [x_u, y_i], as in eq. 10
     h = torch.relu(joined @ net.weights[0] + net.shifts[0])
     h = torch.relu(h @ net.weights[1] + net.shifts[1])
     expected = (p * q) @ net.of_product + h @ net.of_hidden + 0.3
@@ -45,9 +49,9 @@ def test_a_fitted_model_scores_blocks_and_pairs_alike(hidden: tuple[int, ...]) -
 
 
 def test_a_sparse_step_is_the_dense_one() -> None:
+    step = {"target": "ranking", "epochs": 1, "batch_size": 10_000, "learning_rate": 0.1}
     dense, sparse = (
-        NeuMF(**SMALL | ONE_STEP | {"optimiser": name, "learning_rate": 0.1}).fit(random_ratings())
-        for name in ("sgd", "sparse-sgd")
+        NeuMF(**SMALL | step | {"optimiser": name}).fit(random_ratings()) for name in ("sgd", "sparse-sgd")
     )
     np.testing.assert_allclose(sparse.score_block(np.arange(9)), dense.score_block(np.arange(9)), rtol=1e-4, atol=1e-5)
 
@@ -134,6 +138,13 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], text: st
 def test_a_ranking_loss_is_refused_where_the_values_differ() -> None:
     with pytest.raises(ConfigError, match="loss = 'bpr' belongs to ranking"):
         NeuMF(loss="bpr").fit(random_ratings())
+
+
+def test_settings_of_the_other_task_are_refused_once_the_task_is_known() -> None:
+    with pytest.raises(ConfigError, match="of ratings every row has a gradient"):
+        NeuMF(optimiser="sparse-adam").fit(random_ratings())
+    with pytest.raises(ConfigError, match="implicit = 'both' belongs to ratings"):
+        NeuMF(implicit="both").fit(planted_tastes().train)
 
 
 @pytest.mark.slow

@@ -51,7 +51,9 @@ def model_json(result: ModelResult) -> dict[str, Any]:
 
 
 def evaluation_json(evaluation: Evaluation, intervals: dict[str, tuple[float, float]]) -> dict[str, Any]:
-    """Return means, intervals and segments as plain JSON."""
+    """Return means, intervals and segments as plain JSON, and for probabilities the bins of the reliability diagram."""
+    bins = evaluation.reliability
+    names = ("n", "sum_of_probabilities", "n_yes")
     return {
         **{name: _number(value) for name, value in evaluation.overall.items()},
         "n_users": int(evaluation.user_index.size),
@@ -61,6 +63,7 @@ def evaluation_json(evaluation: Evaluation, intervals: dict[str, tuple[float, fl
             name: {key: _number(value) for key, value in figures.items()}
             for name, figures in evaluation.segments.items()
         },
+        **({} if bins is None else {"reliability": dict(zip(names, bins.tolist(), strict=True))}),
     }
 
 

@@ -12,10 +12,11 @@ from edgewise.data import Dataset
 from edgewise.data.ratings import RatingScale, pairs_of, rating_scale
 from edgewise.data.split import Split
 from edgewise.errors import CannotPredictError, DataError
-from edgewise.evaluate.calibration import calibration_error
+from edgewise.evaluate.calibration import calibration_error, reliability
 from edgewise.evaluate.metrics import ROOT_OF_MEAN
+from edgewise.evaluate.predictions import auc_of_scores
 from edgewise.evaluate.protocol import Scorer
-from edgewise.evaluate.ratings import absolute_errors, auc_of_pairs, brier_scores, log_losses, squared_errors
+from edgewise.evaluate.ratings import absolute_errors, brier_scores, log_losses, squared_errors
 from edgewise.evaluate.result import Evaluation
 from edgewise.evaluate.segments import head_items, user_groups
 from edgewise.models.registry import raters
@@ -75,12 +76,14 @@ class RatingsTask:
             for metric, error in errors.items()
         }
         overall = _means(errors, np.ones(predicted.size, dtype=np.bool_))
+        bins = None
         if scale.is_yes_no:
             yes = values == scale.high
-            overall |= {"ece": calibration_error(predicted, yes), "auc": auc_of_pairs(predicted, yes)}
+            overall |= {"ece": calibration_error(predicted, yes), "auc": auc_of_scores(predicted, yes)}
+            bins = reliability(predicted, yes)
         segments = _segments(model, users, items, values, errors, scale) if thorough else {}
         nothing = np.empty((there.size, 0), dtype=np.int64)
-        return Evaluation(user_index[there], per_user, overall, segments, nothing, evaluate_s, weights)
+        return Evaluation(user_index[there], per_user, overall, segments, nothing, evaluate_s, weights, bins)
 
     def pool(self, evaluations: Sequence[Evaluation], tests: Sequence[Dataset]) -> Evaluation:
         """Put the folds of a cross-validation together: every pair counts the same, whichever fold it was tested in.
@@ -96,6 +99,7 @@ class RatingsTask:
         summed = pl.concat(columns).group_by("user").sum().sort("user")
         weights = summed["weight"].to_numpy()
         per_user = {name: summed[name].to_numpy() / weights for name in evaluations[0].per_user}
+        bins = [evaluation.reliability for evaluation in evaluations if evaluation.reliability is not None]
         n_pairs = np.array([_weights(evaluation).sum() for evaluation in evaluations])
         overall = {
             name: _pooled(name, np.array([evaluation.overall[name] for evaluation in evaluations]), n_pairs)
@@ -109,6 +113,7 @@ class RatingsTask:
             np.empty((weights.size, 0), dtype=np.int64),
             sum(evaluation.evaluate_s for evaluation in evaluations),
             weights,
+            np.sum(bins, axis=0) if bins else None,
         )
 
 

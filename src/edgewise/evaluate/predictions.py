@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.evaluate.ratings import absolute_errors, squared_errors
 from edgewise.types import Doubles
 
 
@@ -28,12 +29,12 @@ def macro_f1(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
 
 def rmse(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
     """Return the root of the mean squared error; NaN of nothing."""
-    return float(np.sqrt(np.mean(_errors(predicted, actual) ** 2))) if actual.size else float("nan")
+    return float(np.sqrt(np.mean(squared_errors(*_doubles(predicted, actual))))) if actual.size else float("nan")
 
 
 def mae(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
     """Return the mean absolute error; NaN of nothing."""
-    return float(np.mean(np.abs(_errors(predicted, actual)))) if actual.size else float("nan")
+    return float(np.mean(absolute_errors(*_doubles(predicted, actual)))) if actual.size else float("nan")
 
 
 def auc_of_scores(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
@@ -60,5 +61,5 @@ def average_precision(scores: NDArray[Any], positive: NDArray[np.bool_]) -> floa
     return float(np.sum(hits * np.cumsum(hits) / n) / positive.sum())
 
 
-def _errors(predicted: NDArray[Any], actual: NDArray[Any]) -> Doubles:
-    return np.asarray(predicted, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
+def _doubles(predicted: NDArray[Any], actual: NDArray[Any]) -> tuple[Doubles, Doubles]:
+    return predicted.astype(np.float64), actual.astype(np.float64)

@@ -31,17 +31,3 @@ def log_losses(probability: Doubles, yes: Bools) -> Doubles:
 def brier_scores(probability: Doubles, yes: Bools) -> Doubles:
     """Return (probability - yes)^2: Brier, "Verification of forecasts expressed in terms of probability", 1950, for two classes."""
     return np.square(probability - yes)
-
-
-def auc_of_pairs(scores: Doubles, yes: Bools) -> float:
-    """Return the chance that a random yes has a higher score than a random no, ties counting half; NaN without both.
-
-    >>> auc_of_pairs(np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False]))
-    0.875
-    """
-    n_yes, n_no = int(yes.sum()), int((~yes).sum())
-    if not n_yes or not n_no:
-        return float("nan")
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(count) - (count - 1) / 2  # of each distinct score, from 1
-    return float((mean_rank[place][yes].sum() - n_yes * (n_yes + 1) / 2) / (n_yes * n_no))

@@ -21,6 +21,7 @@ class Evaluation:
         top_items: int64 [n_users, k], the lists themselves, -1 behind the end; the largest k asked for.
         evaluate_s: seconds that scoring and ranking took.
         weights: float64 [n_users], how much each user counts in the means (test pairs); None: all the same.
+        reliability: of probabilities of yes and no, what `evaluate.calibration.reliability` returns; else None.
     """
 
     user_index: Index
@@ -30,6 +31,7 @@ class Evaluation:
     top_items: Index
     evaluate_s: float
     weights: Doubles | None = None
+    reliability: Doubles | None = None
 
 
 @dataclass(frozen=True)

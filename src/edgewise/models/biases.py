@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.data.ratings import Biases, RatingScale, fit_biases, pairs_of, rating_scale
-from edgewise.evaluate.calibration import NOT_CALIBRATED, answers, fit_platt
+from edgewise.evaluate.calibration import NOT_CALIBRATED, answers, fit_calibration
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import LogUniform, SearchSpace
@@ -27,7 +27,7 @@ class BiasesConfig(Settings):
 class RatingBiases(Recommender):
     """Predict mean + b_u + b_i, each bias shrunk towards 0 where little is known.
 
-    Of yes and no, the sum is turned into a probability by Platt scaling, fitted on a part that the biases were not fitted on; they
+    Of yes and no, the sum is turned into a probability by `fit_calibration`, on a part that the biases were not fitted on; they
     are then fitted again on everything.
     """
 
@@ -43,7 +43,7 @@ class RatingBiases(Recommender):
     SEARCH: ClassVar[SearchSpace] = {"user_damping": LogUniform(0.5, 50), "item_damping": LogUniform(0.5, 50)}
 
     levels: Doubles  # the distinct ratings
-    calibration: Doubles  # [2]
+    calibration: Doubles  # see `fit_calibration`
     mean: Doubles  # [1]
     users: Floats  # [n_users + 1], the last 0
     items: Floats  # [n_items + 1]
@@ -61,7 +61,7 @@ class RatingBiases(Recommender):
         out = make_rng(self.seed, "calibration").random(targets.size) < config.calibration_share
         if scale.is_yes_no and out.any() and not out.all():
             apart = fit_biases(user[~out], item[~out], targets[~out], shape, **damping)
-            self.calibration = fit_platt(apart.at(user[out], item[out]), targets[out] > 0)
+            self.calibration = fit_calibration(apart.at(user[out], item[out]), targets[out] > 0)
         found = fit_biases(user, item, targets, shape, **damping)
         self.mean, self.users, self.items = np.array([found.mean]), found.users, found.items
 

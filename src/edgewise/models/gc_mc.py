@@ -1,35 +1,38 @@
 """GC-MC: a graph autoencoder whose edges are ratings."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
+import polars as pl
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import cross_entropy, dropout, leaky_relu
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.data.ratings import MOST_LEVELS, Biases, RatingScale, fit_biases, pairs_of, rating_scale
+from edgewise.data.features import FeatureConfig, FeatureEncoder
+from edgewise.data.ratings import MOST_LEVELS, RatingScale, rating_scale
 from edgewise.embeddings import cosine_block, score_embeddings
 from edgewise.errors import DataError
-from edgewise.evaluate.calibration import answers
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
 from edgewise.graph.propagation import Propagation
+from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
 from edgewise.train.devices import device_of
 from edgewise.train.loop import train
-from edgewise.train.penalties import l2_penalty
 from edgewise.train.plan import Plan
 from edgewise.train.rating_objective import (
     RatingBatch,
     RatingObjective,
     RatingTrainConfig,
+    answer_pairs,
     calibrate,
+    fit_fallback,
     keep_back,
     watch_error,
 )
@@ -45,16 +48,12 @@ class GCMCConfig(RatingTrainConfig):
     node_dropout: float = Field(default=0.7, ge=0, lt=1)  # of nodes with all they send, in each step
     output_dropout: float = Field(default=0.0, ge=0, lt=1)  # of the numbers that arrive
     init_scale: PositiveFloat = 0.1  # standard deviation of the table at the start
+    side_dim: NonNegativeInt = (
+        10  # of the layer that attributes of users and items go through, where tables have them; 0: none
+    )
+    features: FeatureConfig = FeatureConfig(min_count=30)  # how their columns become features; what few share is a name
     epochs: PositiveInt = 40
     l2: NonNegativeFloat | None = 0.02
-
-    @model_validator(mode="after")
-    def _no_sparse_gradients(self) -> Self:
-        if self.is_sparse:
-            raise ValueError(
-                f"optimiser = {self.optimiser!r}: every row of gc-mc has a gradient in every step; use 'adam'"
-            )
-        return self
 
 
 class GCMCNet(torch.nn.Module):
@@ -65,9 +64,17 @@ class GCMCNet(torch.nn.Module):
         n_levels: how many there are.
         rng: for the start.
         config: the settings.
+        sides: features of users and of items; None where there are none.
     """
 
-    def __init__(self, ratings: csr_array, n_levels: int, rng: np.random.Generator, config: GCMCConfig) -> None:
+    def __init__(
+        self,
+        ratings: csr_array,
+        n_levels: int,
+        rng: np.random.Generator,
+        config: GCMCConfig,
+        sides: tuple[csr_array | None, csr_array | None] = (None, None),
+    ) -> None:
         super().__init__()
         n_users, n_items = ratings.shape
         n, d, out = n_users + n_items, config.embedding_dim, config.output_dim
@@ -87,6 +94,12 @@ class GCMCNet(torch.nn.Module):
         self.mixture = torch.nn.Parameter(powers + normal(n_levels, config.n_bases, scale=0.05))
         share = np.bincount(ratings.data.astype(np.int64), minlength=n_levels) + 1.0
         self.offset = torch.nn.Parameter(torch.from_numpy(np.log(share / share.sum()).astype(np.float32)))
+        self.features = [None if x is None else SparseRows(x) for x in sides]
+        with torch.random.fork_rng():
+            torch.manual_seed(int(rng.integers(2**62)))
+            self.sides = torch.nn.ModuleList(
+                torch.nn.Identity() if x is None else _side_channel(x.shape[1], config) for x in self.features
+            )
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Return the vectors of users [n_users, out] and items [n_items, out]."""
@@ -96,7 +109,11 @@ class GCMCNet(torch.nn.Module):
             x = x * (kept / (1 - self.config.node_dropout))
         gathered = sum((graph(level) for graph, level in zip(self.levels, x, strict=True)), x.new_zeros(()))
         h = dropout(leaky_relu(gathered, 0.1), self.config.output_dropout, self.training)  # [n, d]
-        return h[: self.n_users] @ self.of_users, h[self.n_users :] @ self.of_items
+        vectors = [h[: self.n_users] @ self.of_users, h[self.n_users :] @ self.of_items]
+        for place, (features, side) in enumerate(zip(self.features, self.sides, strict=True)):
+            if features is not None:
+                vectors[place] = vectors[place] + side(features if x.device.type == "cpu" else features.dense().to(x))
+        return vectors[0], vectors[1]
 
     def logits(self, users: Tensor, items: Tensor) -> Tensor:
         """Return what the softmax over levels is taken of, for vectors [b, out] of users and of items: float32 [b, n_levels]."""
@@ -108,12 +125,13 @@ class GCMCNet(torch.nn.Module):
 class GCMC(Recommender):
     """Predict the expectation over levels of softmax_r (z_u^T Q_r z_i), Q_r = sum_s a_rs P_s.
 
-    z_u = W leaky_relu(sum over levels r and items i that u gave r of T_r[i] / sqrt(|N(u)| |N(i)|)), T_r[i] = sum over s <= r of
-    a table's rows; the same for items, with another W. Trained on cross-entropy, with nodes silenced at random.
+    z_u = W leaky_relu(h_u) + V leaky_relu(F x_u + c): h_u is the sum, over levels r and items i that u gave r, of
+    T_r[i] / sqrt(|N(u)| |N(i)|), T_r[i] = sum over s <= r of a table's rows; x_u are attributes, where a table has them. The same
+    for items, with other weights. Trained on cross-entropy, with nodes silenced at random.
 
     Differs from the paper: levels are added up and not stacked, the activation is leaky, a constant for each level stands in the
-    softmax, biases are those of the levels' tables, and there are no side features. A pair with an unknown user or item gets
-    mean and biases, as from `biases`.
+    softmax, biases are those of the levels' tables, and the layer that attributes go through (`side_dim`) adds to z instead of
+    standing beside what is gathered. A pair with an unknown user or item gets mean and biases, as from `biases`.
     """
 
     name: ClassVar[str] = "gc-mc"
@@ -134,7 +152,7 @@ class GCMC(Recommender):
     }
 
     levels: Doubles  # the distinct ratings
-    calibration: Doubles  # [2]
+    calibration: Doubles  # see `fit_calibration`
     users: Floats  # [n_users, out]
     items: Floats  # [n_items, out]
     bases: Floats  # [n_bases, out, out]
@@ -159,13 +177,16 @@ class GCMC(Recommender):
         objective = RatingObjective(parts.train, scale, config, self.seed, device)
         places = parts.train.copy()
         places.data = scale.level_of(places.data).astype(np.float32)
-        net = GCMCNet(places, scale.levels.size, make_rng(self.seed, "start"), config).to(device)
-        row_weights = objective.row_weights.repeat(scale.levels.size)
+        sides = (
+            self._features(dataset.user_table, "user_id", parts.train.sum(axis=1)),
+            self._features(dataset.item_table, "item_id", parts.train.sum(axis=0)),
+        )
+        net = GCMCNet(places, scale.levels.size, make_rng(self.seed, "start"), config, sides).to(device)
 
         def loss(batch: RatingBatch) -> Tensor:
             users, items = net()
             value = cross_entropy(net.logits(users[batch.users], items[batch.items]), batch.levels)
-            return value + (config.l2 or 0.0) * l2_penalty(net.table.weight, row_weights)
+            return value + objective.penalty(net.table.weight.view(net.shape), l1=config.l1, l2=config.l2 or 0.0)
 
         def predict(user_index: Index, item_index: Index) -> Floats:
             self._take(net)
@@ -184,8 +205,7 @@ class GCMC(Recommender):
         train(plan, config, curve=self.record.curve, keeping=self.keeping)
         self._take(net)
         self.calibration = calibrate(self._scores, parts, scale)
-        biases = fit_biases(*pairs_of(ratings), scale.targets(ratings.data), (dataset.n_users, dataset.n_items))
-        self.mean, self.user_bias, self.item_bias = np.array([biases.mean]), biases.users, biases.items
+        self.mean, self.user_bias, self.item_bias = fit_fallback(ratings, scale)
 
     def score_block(self, user_index: Index) -> Floats:
         """Return the expected rating of every item, or the log odds of a yes."""
@@ -194,11 +214,14 @@ class GCMC(Recommender):
 
     def predict_pairs(self, user_index: Index, item_index: Index) -> Floats:
         """Return the expectation over levels; biases where a user or an item is not known."""
-        scale = RatingScale(self.levels)
-        found = Biases(float(self.mean[0]), self.user_bias, self.item_bias).within(scale, user_index, item_index)
-        known = self.met_pairs(user_index, item_index)
-        found[known] = answers(self._scores(user_index[known], item_index[known]), scale, self.calibration)
-        return found
+        return answer_pairs(
+            self._scores,
+            self.met_pairs(user_index, item_index),
+            (user_index, item_index),
+            RatingScale(self.levels),
+            self.calibration,
+            (self.mean, self.user_bias, self.item_bias),
+        )
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the cosine of item vectors."""
@@ -207,6 +230,18 @@ class GCMC(Recommender):
     def item_vectors(self) -> Floats:
         """Return what the decoder reads of each item."""
         return self.items
+
+    def _features(self, table: pl.DataFrame | None, key: str, met: Doubles) -> csr_array | None:
+        """Encode attributes, the transform fitted on those who have ratings; None without attributes that tell anything."""
+        if table is None or table.width == 1 or not self.config.side_dim:
+            return None
+        try:
+            encoder = FeatureEncoder.fit(table[np.flatnonzero(met)], key, self.config.features)
+        except DataError as error:
+            self.record.notes.append(f"attributes left out: {error}")
+            return None
+        self.record.notes += encoder.notes
+        return encoder.transform(table).x
 
     def _take(self, net: GCMCNet) -> None:
         net.eval()
@@ -240,6 +275,14 @@ class GCMC(Recommender):
             above += np.float32(value) * chance
             below += chance
         return above / below
+
+
+def _side_channel(n_features: int, config: GCMCConfig) -> torch.nn.Sequential:
+    return torch.nn.Sequential(
+        SparseLinear(n_features, config.side_dim),
+        torch.nn.LeakyReLU(0.1),
+        torch.nn.Linear(config.side_dim, config.output_dim, bias=False),
+    )
 
 
 def _graphs_of_levels(ratings: csr_array, n_levels: int) -> list[Propagation]:

@@ -1,6 +1,6 @@
 """Matrix factorisation of ratings: biases, vectors, and what follows from who rated what."""
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -10,23 +10,22 @@ from torch import Tensor
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.data.ratings import Biases, RatingScale, fit_biases, pairs_of, rating_scale
+from edgewise.data.ratings import RatingScale, rating_scale
 from edgewise.embeddings import cosine_block, score_embeddings
-from edgewise.evaluate.calibration import answers
-from edgewise.graph.bipartite import bipartite
-from edgewise.graph.propagation import Propagation
+from edgewise.nn.implicit_table import ImplicitTable, Sides
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
 from edgewise.train.devices import device_of
 from edgewise.train.loop import train
-from edgewise.train.penalties import l1_penalty, l2_penalty
 from edgewise.train.plan import Plan
 from edgewise.train.rating_objective import (
     RatingBatch,
     RatingObjective,
     RatingTrainConfig,
+    answer_pairs,
     calibrate,
+    fit_fallback,
     keep_back,
     watch_error,
 )
@@ -37,17 +36,13 @@ class MFConfig(RatingTrainConfig):
     """Settings of `mf`; defaults by RMSE on a validation part of MovieLens 100k (benchmarks/ratings.py --settings)."""
 
     embedding_dim: PositiveInt = 40
-    implicit: Literal["none", "users", "both"] = "both"  # whose vectors also say who was met: SVD, SVD++, both sides
+    implicit: Sides = "both"  # whose vectors also say who was met: SVD, SVD++, both sides
     init_scale: PositiveFloat = 0.05  # standard deviation of the vectors at the start
     l2: NonNegativeFloat | None = 0.7
     l2_bias: NonNegativeFloat = 0.04
 
     @model_validator(mode="after")
-    def _no_sparse_gradients(self) -> Self:
-        if self.is_sparse:
-            raise ValueError(
-                f"optimiser = {self.optimiser!r}: every row of mf has a gradient in every step; use 'adam'"
-            )
+    def _no_other_weights(self) -> Self:
         if self.weights_l1 or self.weights_l2:
             raise ValueError(
                 "weights_l1 and weights_l2 are for weights beside the embeddings, and there are none; use l1, l2"
@@ -56,46 +51,27 @@ class MFConfig(RatingTrainConfig):
 
 
 class MFNet(torch.nn.Module):
-    """Vectors p_u + |N(u)|^-1/2 sum of y_i over the items rated, and q_i + |N(i)|^-1/2 sum of z_u over their raters.
+    """Mean, biases and the product of vectors; see `MF`.
 
     Args:
-        ratings: [n_users, n_items], whose pairs are the graph.
+        ratings: [n_users, n_items], whose pairs tell who was met.
         start: float32 [n_users + n_items, d], p and q.
         mean: of the targets, or their log odds.
         implicit: which sides have the sum.
     """
 
-    reach: Tensor
     mean: Tensor
 
-    def __init__(self, ratings: csr_array, start: Floats, mean: float, implicit: str) -> None:
+    def __init__(self, ratings: csr_array, start: Floats, mean: float, implicit: Sides) -> None:
         super().__init__()
-        n_users, n = ratings.shape[0], start.shape[0]
-        ones = csr_array((np.ones(ratings.nnz, dtype=np.float32), ratings.indices, ratings.indptr), shape=ratings.shape)
-        graph = bipartite(ones)
-        degree = np.diff(graph.indptr)
-        reach = np.where(degree > 0, np.maximum(degree, 1) ** -0.5, 0.0).astype(np.float32)[:, None]
-        if implicit == "users":
-            reach[n_users:] = 0
-        self.table = torch.nn.Embedding(n, start.shape[1], _weight=torch.from_numpy(start))
-        self.biases = torch.nn.Embedding(n, 1, _weight=torch.zeros(n, 1))
-        self.implicit = None
-        if implicit != "none":
-            self.implicit = torch.nn.Embedding(n, start.shape[1], _weight=torch.zeros(n, start.shape[1]))
-        self.neighbours = Propagation(graph, [0.0, 1.0])
-        self.n_users = n_users
-        self.register_buffer("reach", torch.from_numpy(reach))
+        self.vectors = ImplicitTable(ratings, start, implicit)
+        self.biases = torch.nn.Embedding(len(start), 1, _weight=torch.zeros(len(start), 1))
+        self.n_users = ratings.shape[0]
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-
-    def forward(self) -> Tensor:
-        """Return all vectors: float32 [n_users + n_items, d]."""
-        if self.implicit is None:
-            return self.table.weight
-        return self.table.weight + self.reach * self.neighbours(self.implicit.weight)
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Return mean + b_u + b_i + the product of the vectors, for pairs: float32 [b]."""
-        x, bias, items = self(), self.biases.weight[:, 0], items + self.n_users
+        x, bias, items = self.vectors(), self.biases.weight[:, 0], items + self.n_users
         product = (x[users] * x[items]).sum(dim=1)
         scores: Tensor = self.mean + bias[users] + bias[items] + product
         return scores
@@ -104,9 +80,7 @@ class MFNet(torch.nn.Module):
 class MF(Recommender):
     """Predict mean + b_u + b_i + (p_u + |N(u)|^-1/2 sum y_j)·(q_i + |N(i)|^-1/2 sum z_v).
 
-    The sum over y is SVD++: which items somebody chose to rate says something, whatever the ratings. The sum over z says the
-    same of the items' side, as in Rendle, Zhang and Koren, "On the Difficulty of Evaluating Baselines", 2019 (arXiv:1905.01395),
-    who name it "SVD++ flipped". Trained by Adam on squared error; of yes and no on the cross-entropy of log odds.
+    The sums are those of `ImplicitTable`: which items somebody chose to rate says something, whatever the ratings. Trained by Adam on squared error; of yes and no on the cross-entropy of log odds.
 
     Differs from the paper: z; L2 terms with the weights of Rendle et al., RecSys 2022 (`l2_exponent`),
     and one of them for p, q, y, z alike. A pair with an unknown user or item gets mean and biases, as from `biases`.
@@ -129,7 +103,7 @@ class MF(Recommender):
     }
 
     levels: Doubles  # the distinct ratings
-    calibration: Doubles  # [2]
+    calibration: Doubles  # see `fit_calibration`
     users: Floats  # [n_users, d + 2]: the vector, 1, mean + b_u
     items: Floats  # [n_items, d + 2]: the vector, b_i, 1
     mean: Doubles  # [1], with the biases for pairs that are not known
@@ -143,20 +117,16 @@ class MF(Recommender):
         device = device_of(config.device)
         parts = keep_back(dataset.ratings, scale, config, config.calibration_share, self.seed)
         objective = RatingObjective(parts.train, scale, config, self.seed, device)
-        mean = float(np.log(objective.mean / (1 - objective.mean))) if scale.is_yes_no else objective.mean
         rows = dataset.n_users + dataset.n_items
         start = make_rng(self.seed, "start").standard_normal((rows, config.embedding_dim), dtype=np.float32)
         start *= np.float32(config.init_scale)
         start[objective.row_weights.cpu().numpy() == 0] = 0  # nothing is known, so nothing is said
-        net = MFNet(parts.train, start, mean, config.implicit).to(device)
+        net = MFNet(parts.train, start, objective.middle, config.implicit).to(device)
 
         def loss(batch: RatingBatch) -> Tensor:
             value = objective.loss(net.scores(batch.users, batch.items), batch)
-            for table in filter(None, (net.table, net.implicit)):
-                value = value + (config.l2 or 0.0) * l2_penalty(table.weight, objective.row_weights)
-                if config.l1:
-                    value = value + config.l1 * l1_penalty(table.weight, objective.row_weights)
-            return value + config.l2_bias * l2_penalty(net.biases.weight, objective.row_weights)
+            value = value + objective.penalty(net.vectors.tables, l1=config.l1, l2=config.l2 or 0.0)
+            return value + objective.penalty([net.biases.weight], l2=config.l2_bias)
 
         def predict(user_index: Index, item_index: Index) -> Floats:
             with torch.no_grad():
@@ -176,14 +146,12 @@ class MF(Recommender):
         train(plan, config, curve=self.record.curve, keeping=self.keeping)
         self.levels, self.calibration = scale.levels, calibrate(predict, parts, scale)
         with torch.no_grad():
-            x, bias = net().cpu().numpy(), net.biases.weight.cpu().numpy()
+            x, bias = net.vectors().cpu().numpy(), net.biases.weight.cpu().numpy()
         one = np.ones_like(bias)
         n = dataset.n_users
-        self.users = np.hstack([x[:n], one[:n], bias[:n] + np.float32(mean)])
+        self.users = np.hstack([x[:n], one[:n], bias[:n] + np.float32(objective.middle)])
         self.items = np.hstack([x[n:], bias[n:], one[n:]])
-        ratings = dataset.ratings
-        biases = fit_biases(*pairs_of(ratings), scale.targets(ratings.data), (dataset.n_users, dataset.n_items))
-        self.mean, self.user_bias, self.item_bias = np.array([biases.mean]), biases.users, biases.items
+        self.mean, self.user_bias, self.item_bias = fit_fallback(dataset.ratings, scale)
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors, biases included."""
@@ -191,12 +159,19 @@ class MF(Recommender):
 
     def predict_pairs(self, user_index: Index, item_index: Index) -> Floats:
         """Multiply vectors pair by pair; biases where training has not met the user or the item."""
-        scale = RatingScale(self.levels)
-        found = Biases(float(self.mean[0]), self.user_bias, self.item_bias).within(scale, user_index, item_index)
-        known = self.met_pairs(user_index, item_index)
-        scores = np.einsum("nd,nd->n", self.users[user_index[known]], self.items[item_index[known]])
-        found[known] = answers(scores, scale, self.calibration)
-        return found
+
+        def scores(users: Index, items: Index) -> Floats:
+            product: Floats = np.einsum("nd,nd->n", self.users[users], self.items[items])
+            return product
+
+        return answer_pairs(
+            scores,
+            self.met_pairs(user_index, item_index),
+            (user_index, item_index),
+            RatingScale(self.levels),
+            self.calibration,
+            (self.mean, self.user_bias, self.item_bias),
+        )
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the cosine of item vectors, biases left out: they say how good an item is, not what it is."""

@@ -8,16 +8,18 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import dropout, embedding, relu
 
 from edgewise.config import Settings, make
 from edgewise.data import Dataset
-from edgewise.data.ratings import Biases, RatingScale, fit_biases, pairs_of, rating_scale
+from edgewise.data.ratings import RatingScale, pairs_of, rating_scale
 from edgewise.embeddings import cosine_block
-from edgewise.errors import CannotPredictError
-from edgewise.evaluate.calibration import answers, fit_platt
+from edgewise.errors import CannotPredictError, ConfigError
+from edgewise.evaluate.calibration import answers, fit_calibration
 from edgewise.evaluate.edges import sample_non_edges
+from edgewise.nn.implicit_table import ImplicitTable, Sides
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
@@ -30,8 +32,10 @@ from edgewise.train.plan import Plan
 from edgewise.train.rating_objective import (
     RatingBatch,
     RatingObjective,
+    answer_pairs,
     calibrate,
     check_no_ranking,
+    fit_fallback,
     keep_back,
     watch_error,
 )
@@ -51,10 +55,11 @@ class NeuMFConfig(TrainConfig):
     """Settings of `neumf`. Defaults for ratings by RMSE on a validation part of MovieLens 100k (benchmarks/ratings.py --settings)."""
 
     target: Literal["auto", "ratings", "ranking"] = "auto"  # auto: ratings where values differ
-    embedding_dim: PositiveInt = 16  # of the product
+    embedding_dim: PositiveInt = 40  # of the product
     mlp_dim: PositiveInt = 16  # of the embeddings below the perceptron
+    implicit: Sides | None = None  # whose embeddings also say who was met; None: of ratings "both", of ranking "none"
     hidden: tuple[PositiveInt, ...] = Field(default=(64, 32, 16), min_length=1, max_length=6)  # widths of its layers
-    dropout: float = Field(default=0.3, ge=0, lt=1)  # of the numbers in the hidden layers
+    dropout: float | None = Field(default=None, ge=0, lt=1)  # of the hidden layers; None: of ratings 0, of ranking 0.3
     init_scale: PositiveFloat = 0.05  # standard deviation of the embeddings at the start
     l2_bias: NonNegativeFloat = 0.04  # ratings
     weights_l2: NonNegativeFloat = 0.01  # of all but the embeddings, whose own penalty they could otherwise get round
@@ -84,10 +89,32 @@ class NeuMFConfig(TrainConfig):
             ConfigError: if a setting belongs to the other.
         """
         usual: dict[str, object]
+        if ratings and self.is_sparse:
+            raise ConfigError(
+                f"neumf: optimiser = {self.optimiser!r}: of ratings every row has a gradient in every step; use 'adam'"
+            )
+        if not ratings and self.implicit not in (None, "none"):
+            raise ConfigError(
+                f"neumf: implicit = {self.implicit!r} belongs to ratings; a ranking that knows who was met has nothing to learn"
+            )
         if ratings:
-            usual = {"target": "ratings", "learning_rate": 0.003, "l2": 0.5, "l2_exponent": 0.5}
+            usual = {
+                "target": "ratings",
+                "learning_rate": 0.003,
+                "l2": 0.4,
+                "l2_exponent": 0.5,
+                "implicit": "both",
+                "dropout": 0.0,
+            }
         else:
-            usual = {"target": "ranking", "loss": "bce", "learning_rate": 0.005, "l2": 1e-3}
+            usual = {
+                "target": "ranking",
+                "loss": "bce",
+                "learning_rate": 0.005,
+                "l2": 1e-3,
+                "implicit": "none",
+                "dropout": 0.3,
+            }
         values = self.model_dump()
         return make(
             type(self),
@@ -118,7 +145,7 @@ class NeuMFNet(torch.nn.Module):
     Apart, it is computed once for every user and once for every item, and only added up for pairs.
 
     Args:
-        n_users, n_items: rows of the tables.
+        ratings: [n_users, n_items], whose pairs tell who was met.
         offset: at the start: the mean of the targets, or their log odds.
         biases: whether users and items have one.
         rng: for the start.
@@ -126,18 +153,18 @@ class NeuMFNet(torch.nn.Module):
     """
 
     def __init__(
-        self, n_users: int, n_items: int, offset: float, rng: np.random.Generator, config: NeuMFConfig, *, biases: bool
+        self, ratings: csr_array, offset: float, rng: np.random.Generator, config: NeuMFConfig, *, biases: bool
     ) -> None:
         super().__init__()
-        n, widths = n_users + n_items, (2 * config.mlp_dim, *config.hidden)
-        self.n_users, self.config = n_users, config
-        scale = config.init_scale
+        n, widths = sum(ratings.shape), (2 * config.mlp_dim, *config.hidden)
+        self.n_users, self.config = ratings.shape[0], config
 
         def normal(*shape: int, scale: float) -> Tensor:
             return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32) * np.float32(scale))
 
-        self.gmf = torch.nn.Embedding(n, config.embedding_dim, _weight=normal(n, config.embedding_dim, scale=scale))
-        self.mlp = torch.nn.Embedding(n, config.mlp_dim, _weight=normal(n, config.mlp_dim, scale=scale))
+        start = rng.standard_normal((n, config.embedding_dim + config.mlp_dim), dtype=np.float32)
+        start *= np.float32(config.init_scale)
+        self.table = ImplicitTable(ratings, start, config.implicit or "none")  # [n, d + d']
         self.biases = torch.nn.Embedding(n, 1, _weight=torch.zeros(n, 1)) if biases else None
         self.weights = torch.nn.ParameterList([normal(a, b, scale=(2 / a) ** 0.5) for a, b in pairwise(widths)])
         self.shifts = torch.nn.ParameterList([torch.zeros(width) for width in widths[1:]])
@@ -148,16 +175,13 @@ class NeuMFNet(torch.nn.Module):
     def rows(self, users: Tensor, items: Tensor) -> Rows:
         """Look up pairs: users and items int64 [b]."""
         items = items + self.n_users
-        p, q, x_user, x_item = (
-            embedding(index, table.weight, sparse=self.config.is_sparse)
-            for table in (self.gmf, self.mlp)
-            for index in (users, items)
-        )
+        x, d = self.table(), self.config.embedding_dim
+        of_users, of_items = (embedding(index, x, sparse=self.config.is_sparse) for index in (users, items))
         bias = None
         if self.biases is not None:
             pair = torch.stack([users, items])  # [2, b]
             bias = embedding(pair, self.biases.weight, sparse=self.config.is_sparse)[..., 0]
-        return Rows(p, q, x_user, x_item, bias)
+        return Rows(of_users[:, :d], of_items[:, :d], of_users[:, d:], of_items[:, d:], bias)
 
     def score(self, rows: Rows) -> Tensor:
         """Score pairs that were looked up: float32 [b]."""
@@ -177,7 +201,7 @@ class NeuMFNet(torch.nn.Module):
         return (rows.p * self.of_product) @ others.q.T + self._above(first)
 
     def _above(self, first: Tensor) -> Tensor:
-        rate, training = self.config.dropout, self.training
+        rate, training = self.config.dropout or 0.0, self.training
         h = dropout(relu(first + self.shifts[0]), rate, training)
         for weight, shift in zip(list(self.weights)[1:], list(self.shifts)[1:], strict=True):
             h = dropout(relu(h @ weight + shift), rate, training)
@@ -189,13 +213,13 @@ class NeuMF(Recommender):
     """Score a pair by a generalised product of embeddings and by a perceptron over another pair of embeddings, added up.
 
     Two tasks. Where values differ (or target = "ratings"), it predicts them, with biases beside the net, by squared error, or yes
-    and no by cross-entropy. Where all are alike (or target = "ranking"), it ranks what was met above what was not, by the paper's
+    and no by cross-entropy; its embeddings also say who was met, as `ImplicitTable` does. Where all are alike (or target = "ranking"), it ranks what was met above what was not, by the paper's
     cross-entropy with drawn negatives, BPR or sampled softmax.
 
     `predict` then gives the chance that the user meets the item rather than one drawn at random, each as likely beforehand;
     that takes calibration_share > 0, since scores are turned into chances on interactions that were held out.
 
-    Differs from the paper: both parts are trained at once, without pre-training; biases for ratings; dropout. A pair with an
+    Differs from the paper: both parts are trained at once, without pre-training; biases, and who was met, for ratings; dropout. A pair with an
     unknown user or item gets mean and biases, as from `biases`.
     """
 
@@ -216,7 +240,7 @@ class NeuMF(Recommender):
     }
 
     levels: Doubles  # the distinct ratings; empty where it ranks
-    calibration: Doubles  # [2]; empty where it ranks and nothing was held out
+    calibration: Doubles  # see `fit_calibration`; empty where it ranks and nothing was held out
     gmf_users: Floats  # [n_users, d], times the weights of the product
     gmf_items: Floats  # [n_items, d]
     first_users: Floats  # [n_users, h_1], the first layer's part, shift included
@@ -249,22 +273,15 @@ class NeuMF(Recommender):
         share = 0.1 if config.calibration_share is None else config.calibration_share
         parts = keep_back(ratings, scale, config, share, self.seed)
         objective = RatingObjective(parts.train, scale, config, self.seed, device)
-        mean = objective.mean
-        offset = float(np.log(mean / (1 - mean))) if scale.is_yes_no else mean
         rng = make_rng(self.seed, "start")
-        net = NeuMFNet(dataset.n_users, dataset.n_items, offset, rng, config, biases=True).to(device)
+        net = NeuMFNet(parts.train, objective.middle, rng, config, biases=True).to(device)
 
         def loss(batch: RatingBatch) -> Tensor:
             rows = net.rows(batch.users, batch.items)
             value = objective.loss(net.score(rows), batch)
-            for user_rows, item_rows in ((rows.p, rows.q), (rows.x_user, rows.x_item)):
-                value = value + objective.penalty_of_rows(
-                    user_rows, item_rows, batch, l1=config.l1, l2=config.l2 or 0.0
-                )
-            if rows.bias is not None and config.l2_bias:
-                biases = rows.bias[..., None]
-                value = value + objective.penalty_of_rows(biases[0], biases[1], batch, l1=0.0, l2=config.l2_bias)
-            return value
+            value = value + objective.penalty(net.table.tables, l1=config.l1, l2=config.l2 or 0.0)
+            biases = [] if net.biases is None else [net.biases.weight]
+            return value + objective.penalty(biases, l2=config.l2_bias)
 
         def predict(user_index: Index, item_index: Index) -> Floats:
             self._take(net)
@@ -279,13 +296,13 @@ class NeuMF(Recommender):
                 steps_per_epoch=objective.steps_per_epoch,
                 seed=self.seed,
                 watch=watch_error(predict, parts, scale, config),
-                working_bytes=objective.working_bytes(sum(config.hidden)),
+                working_bytes=objective.working_bytes(sum(config.hidden))
+                + 6 * sum(table.nbytes for table in net.table.tables),
             ),
         )
         self._take(net)
         self.levels, self.calibration = scale.levels, calibrate(self._scores, parts, scale)
-        biases = fit_biases(*pairs_of(ratings), scale.targets(ratings.data), (dataset.n_users, dataset.n_items))
-        self.mean, self.user_fallback, self.item_fallback = np.array([biases.mean]), biases.users, biases.items
+        self.mean, self.user_fallback, self.item_fallback = fit_fallback(ratings, scale)
 
     def _fit_ranking(self, dataset: Dataset, config: NeuMFConfig) -> None:
         device = device_of(config.device)
@@ -294,7 +311,7 @@ class NeuMF(Recommender):
         )
         interactions, held_out = hold_out(kept, config.valid_share, make_rng(self.seed, "valid"))
         rng = make_rng(self.seed, "start")
-        net = NeuMFNet(dataset.n_users, dataset.n_items, 0.0, rng, config, biases=False).to(device)
+        net = NeuMFNet(interactions, 0.0, rng, config, biases=False).to(device)
         objective = RankingObjective(interactions, config, self.seed)
 
         def loss(drawn: Drawn) -> Tensor:
@@ -332,7 +349,7 @@ class NeuMF(Recommender):
             scores = np.concatenate(
                 [self._scores(users, items), self._scores(no_users, others.indices.astype(np.int64))]
             )
-            self.calibration = fit_platt(scores, np.arange(scores.size) < users.size)
+            self.calibration = fit_calibration(scores, np.arange(scores.size) < users.size)
 
     def _train(self, config: NeuMFConfig, plan: Plan[Any]) -> None:
         train(plan, config, curve=self.record.curve, keeping=self.keeping)
@@ -363,12 +380,14 @@ class NeuMF(Recommender):
             chance = answers(self._scores(user_index[known], item_index[known]), _CHANCE, self.calibration)
             found[known] = chance
             return found
-        scale = RatingScale(self.levels)
-        found = Biases(float(self.mean[0]), self.user_fallback, self.item_fallback).within(
-            scale, user_index, item_index
+        return answer_pairs(
+            self._scores,
+            known,
+            (user_index, item_index),
+            RatingScale(self.levels),
+            self.calibration,
+            (self.mean, self.user_fallback, self.item_fallback),
         )
-        found[known] = answers(self._scores(user_index[known], item_index[known]), scale, self.calibration)
-        return found
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Tell the cosine of what both parts know of the items."""
@@ -385,9 +404,10 @@ class NeuMF(Recommender):
             found: Floats = tensor.detach().cpu().numpy().copy()
             return found
 
-        gmf, mlp = numbers(net.gmf.weight), numbers(net.mlp.weight)
+        with torch.no_grad():
+            gmf, mlp = np.hsplit(numbers(net.table()), [net.config.embedding_dim])
         weights, shifts = [numbers(w) for w in net.weights], [numbers(s) for s in net.shifts]
-        self.gmf_users, self.gmf_items = gmf[:n] * numbers(net.of_product), gmf[n:]
+        self.gmf_users, self.gmf_items = gmf[:n] * numbers(net.of_product), np.ascontiguousarray(gmf[n:])
         self.first_users = mlp[:n] @ weights[0][:half] + shifts[0]
         self.first_items = mlp[n:] @ weights[0][half:]
         above = [np.vstack([weight, shift]).ravel() for weight, shift in zip(weights[1:], shifts[1:], strict=True)]

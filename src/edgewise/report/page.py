@@ -21,12 +21,13 @@ from edgewise.report.sections.learning import learning_section
 from edgewise.report.sections.method import method_section
 from edgewise.report.sections.models import models_section
 from edgewise.report.sections.pairs import pairs_section
+from edgewise.report.sections.reliability import reliability_section
 from edgewise.report.sections.samples import samples_section
 from edgewise.report.sections.segments import segments_section
 from edgewise.report.texts import say
 
 SECTIONS: tuple[Callable[[Findings], Section | None], ...] = (
-    models_section, pairs_section, cost_section, learning_section, data_section, segments_section, beyond_section,
+    models_section, pairs_section, cost_section, reliability_section, learning_section, data_section, segments_section, beyond_section,
     map_section, samples_section, method_section,
 )  # fmt: skip
 """The chapters in the reader's order; one that has nothing to show returns None. A task adds its own here."""

@@ -241,6 +241,31 @@ TEXTS: dict[str, tuple[str, str]] = {
     "split.given": ("The test file was given by the user.", "测试集由使用者给定。"),
     "split.other": ("Split: {split}.", "划分方式：{split}。"),
     # Where models fail.
+    "reliability.title": ("Do the probabilities come true?", "概率是否可信？"),
+    "reliability.nav": ("Probabilities", "概率"),
+    "reliability.lede": (
+        "On average, what {winner} says lies {miss} from what came true.",
+        "{winner} 给出的概率与实际发生的比例平均相差 {miss}。",
+    ),
+    "reliability.lede_other": (
+        "On average, what {winner} says lies {miss} from what came true; nearest is {other}, with {least}.",
+        "{winner} 给出的概率与实际发生的比例平均相差 {miss}；最接近的是 {other}，仅差 {least}。",
+    ),
+    "reliability.points": ("{value} percentage points", "{value} 个百分点"),
+    "reliability.x": ("probability said →", "预测的概率 →"),
+    "reliability.y": ("↑ share that came true", "↑ 实际发生的比例"),
+    "reliability.tip": (
+        "said {said}, came true {true} ({low}–{high}), {n} pairs",
+        "预测 {said}，实际 {true}（{low}–{high}），共 {n} 对",
+    ),
+    "reliability.caption": (
+        "Test pairs in bins of equal width by the probability that the model gave. On the dotted line, of all pairs given 70%, 70 in 100 are a yes; above it the model says too little, below it too much. Bars are 95% intervals, for chance alone; the columns at the foot show where its answers lie.",
+        "测试组合按模型给出的概率等宽分组。落在虚线上表示：概率为 70% 的组合中，每 100 个恰有 70 个为“是”；在线上方说明给出的概率偏低，在下方说明偏高。竖线为仅计随机波动的 95% 区间，底部的柱形表示预测值的分布。",
+    ),
+    "reliability.chart": (
+        "Reliability diagram of {model}: share that came true against probability said.",
+        "{model} 的可靠性图：实际发生的比例与预测概率的对比。",
+    ),
     "segments.title": ("Where each model fails", "各模型在何处失手"),
     "segments.nav": ("Weak spots", "弱点"),
     "segments.lede": (

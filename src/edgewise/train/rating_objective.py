@@ -1,6 +1,6 @@
 """The objective of models of ratings: batches of pairs, squared error or cross-entropy, penalties by row, what to watch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -11,12 +11,12 @@ from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from edgewise.data.ratings import RatingScale, pairs_of
-from edgewise.evaluate.calibration import NOT_CALIBRATED, answers, fit_platt
+from edgewise.data.ratings import Biases, RatingScale, fit_biases, pairs_of
+from edgewise.evaluate.calibration import NOT_CALIBRATED, answers, fit_calibration
 from edgewise.evaluate.ratings import log_losses, squared_errors
 from edgewise.rng import make_rng
 from edgewise.train.config import TrainConfig
-from edgewise.train.penalties import flattened
+from edgewise.train.penalties import flattened, l1_penalty, l2_penalty
 from edgewise.train.plan import Watch
 from edgewise.train.validation import hold_out
 from edgewise.types import Doubles, Floats, Index
@@ -53,6 +53,8 @@ class RatingTrainConfig(TrainConfig):
     @model_validator(mode="after")
     def _no_settings_of_ranking(self) -> Self:
         check_no_ranking(self)
+        if self.is_sparse:
+            raise ValueError(f"optimiser = {self.optimiser!r}: every row has a gradient in every step; use 'adam'")
         return self
 
 
@@ -119,19 +121,12 @@ class RatingObjective:
         weights = [flattened(np.bincount(of, minlength=size).astype(np.float64), exponent) for of, size in sizes]
         self.row_weights = torch.from_numpy((np.concatenate(weights) / users.size).astype(np.float32)).to(device)
         """float32 [n_users + n_items]: each row's weight in a penalty, summing to 1 for either side."""
-        counts = [
-            np.maximum(np.bincount(of, minlength=weight.size), 1)
-            for of, weight in zip((users, items), weights, strict=True)
-        ]
-        self._per_rating = [
-            torch.from_numpy((weight / count).astype(np.float32)).to(device)
-            for weight, count in zip(weights, counts, strict=True)
-        ]
 
     @property
-    def mean(self) -> float:
-        """The mean of the targets."""
-        return float(self._all.targets.double().mean())
+    def middle(self) -> float:
+        """The mean of the targets, or for yes and no its log odds: a score to begin with."""
+        mean = float(self._all.targets.double().mean())
+        return float(np.log(mean / (1 - mean))) if self.scale.is_yes_no else mean
 
     @property
     def steps_per_epoch(self) -> int:
@@ -152,17 +147,14 @@ class RatingObjective:
             return binary_cross_entropy_with_logits(scores, batch.targets)
         return mse_loss(scores, batch.targets)
 
-    def penalty_of_rows(
-        self, user_rows: Tensor, item_rows: Tensor, batch: RatingBatch, *, l1: float, l2: float
-    ) -> Tensor:
-        """Return penalties on rows of tables that a batch reads, [b, d] each: their expectation is that on the whole tables."""
-        total = user_rows.new_zeros(())
-        sides = ((user_rows, batch.users, self._per_rating[0]), (item_rows, batch.items, self._per_rating[1]))
-        for rows, index, weights in sides:
+    def penalty(self, tables: Iterable[Tensor], *, l1: float = 0.0, l2: float = 0.0) -> Tensor:
+        """Return the penalties on some tables, float32 [n_users + n_items, d] each, summed."""
+        total = self.row_weights.new_zeros(())
+        for table in tables:
             if l2:
-                total = total + l2 / 2 * (rows.square().sum(dim=1) * weights[index]).mean()
+                total = total + l2 * l2_penalty(table, self.row_weights)
             if l1:
-                total = total + l1 * (rows.abs().sum(dim=1) * weights[index]).mean()
+                total = total + l1 * l1_penalty(table, self.row_weights)
         return total
 
     def working_bytes(self, embedding_dim: int) -> int:
@@ -209,9 +201,31 @@ def watch_error(predict: Predict, parts: Parts, scale: RatingScale, config: Trai
     return Watch(name, measure, every)
 
 
+def fit_fallback(ratings: csr_array, scale: RatingScale) -> tuple[Doubles, Floats, Floats]:
+    """Return mean [1] and biases of users [n_users + 1] and items [n_items + 1], for pairs with one that is not known."""
+    biases = fit_biases(*pairs_of(ratings), scale.targets(ratings.data), ratings.shape)
+    return np.array([biases.mean]), biases.users, biases.items
+
+
+def answer_pairs(
+    predict: Predict,
+    known: Index,
+    pairs: tuple[Index, Index],
+    scale: RatingScale,
+    calibration: Doubles,
+    fallback: tuple[Doubles, Floats, Floats],
+) -> Floats:
+    """Answer for pairs of users and items: by scores at the places in `known`, elsewhere by biases within the scale."""
+    mean, of_users, of_items = fallback
+    user_index, item_index = pairs
+    found = Biases(float(mean[0]), of_users, of_items).within(scale, user_index, item_index)
+    found[known] = answers(predict(user_index[known], item_index[known]), scale, calibration)
+    return found
+
+
 def calibrate(predict: Predict, parts: Parts, scale: RatingScale) -> Doubles:
-    """Return slope and intercept that make probabilities of the log odds, fitted on what is kept back; see `fit_platt`."""
+    """Return what makes probabilities of the log odds, fitted on what is kept back; see `fit_calibration`."""
     if not scale.is_yes_no or not parts.valid.nnz:
         return NOT_CALIBRATED.copy()
     users, items = pairs_of(parts.valid)
-    return fit_platt(predict(users, items), scale.targets(parts.valid.data) > 0)
+    return fit_calibration(predict(users, items), scale.targets(parts.valid.data) > 0)

@@ -36,7 +36,12 @@ def learning_section(findings: Findings) -> Section | None:
 
 def _watched(model: ModelResult, main: str) -> str | None:
     """Return the name of the validation metric of a curve: the main one if it was watched, else the first."""
-    names = [name for entry in model.curve for name in entry if name not in NOT_METRICS and not name.endswith("loss")]
+    names = [
+        name
+        for entry in model.curve
+        for name in entry
+        if name == main or (name not in NOT_METRICS and not name.endswith("loss"))
+    ]
     return main if main in names else next(iter(names), None)
 
 
