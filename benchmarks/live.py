@@ -75,9 +75,7 @@ def main() -> None:
     live.apply(News(user, item) for user, item in pairs)
     print(f"{'model':<14}" + "".join(f"{how:>10}" for how in ("stale", "newcomer", "live", "refit")))
     for name in arguments.models.split(","):
-        model, again = (
-            build(name, settings.get(name, {}), seed=arguments.seed).fit(part) for part in (train, both)
-        )
+        model, again = (build(name, settings.get(name, {}), seed=arguments.seed).fit(part) for part in (train, both))
         ways = [("stale", model, nothing), ("newcomer", model, live), ("live", model, live), ("refit", again, nothing)]
         found = [evaluate(Asked(how, one, events, both), later, k=(10,), auc=False) for how, one, events in ways]
         print(f"{name:<14}" + "".join(f"{np.nanmean(one.per_user['ndcg@10']):10.4f}" for one in found), flush=True)

@@ -20,6 +20,9 @@ from edgewise.types import Bools
 MAX_LENGTH = 2_000
 """Characters of one rule."""
 
+MAX_PARTS = 500
+"""Names, values, comparisons and so on in one rule: far more than people write, and few enough to go through nested."""
+
 SEPARATOR = "|"
 """What stands between the values of a column of text that holds several: `"Comedy" in genres` is true of "Comedy|Drama"."""
 
@@ -63,11 +66,13 @@ def parse_rule(rule: str, schema: pl.Schema) -> pl.Expr:
         raise ConfigError(f"a rule of {len(rule):,} characters: expected at most {MAX_LENGTH:,}.")
     try:
         tree = ast.parse(rule.strip(), mode="eval")
-        return _condition(tree.body, rule, schema)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ConfigError(
             f"the rule {rule[:200]!r} cannot be read; expected something such as price < 20 and 'Comedy' in genres."
         ) from None
+    if (n_parts := sum(1 for _ in ast.walk(tree))) > MAX_PARTS:
+        raise ConfigError(f"a rule of {n_parts:,} parts: expected at most {MAX_PARTS:,}.")
+    return _condition(tree.body, rule, schema)
 
 
 def _condition(node: ast.expr, rule: str, schema: pl.Schema) -> pl.Expr:
@@ -122,7 +127,9 @@ def _membership(left: ast.expr, right: ast.expr, rule: str, schema: pl.Schema) -
                 return column.cast(pl.List(pl.String)).list.contains(str(value))
             if schema[name] == pl.String:
                 return column.str.split(SEPARATOR).list.contains(str(value))
-            raise ConfigError(f"the rule {rule!r} looks for {value!r} in {name}, which holds one value an item; use {name} == {value!r}.")
+            raise ConfigError(
+                f"the rule {rule!r} looks for {value!r} in {name}, which holds one value an item; use {name} == {value!r}."
+            )
         case ast.Name(id=name), ast.List(elts=elements) | ast.Tuple(elts=elements):
             _known(name, rule, schema)
             values = [_constant(element, rule) for element in elements]
@@ -159,7 +166,15 @@ def _kind(node: ast.expr, schema: pl.Schema) -> str:
     dtype = schema[node.id]
     if dtype == pl.Boolean:
         return "a yes or no"
-    return "a number" if dtype.is_numeric() else "a text" if dtype == pl.String else "several values" if isinstance(dtype, pl.List) else "a time"
+    return (
+        "a number"
+        if dtype.is_numeric()
+        else "a text"
+        if dtype == pl.String
+        else "several values"
+        if isinstance(dtype, pl.List)
+        else "a time"
+    )
 
 
 def _kind_of(value: Any) -> str:

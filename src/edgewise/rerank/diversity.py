@@ -26,7 +26,9 @@ class Diversity:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
-            raise ConfigError(f"diversity = {self.weight!r}: expected a number from 0, relevance alone, to 1, variety alone.")
+            raise ConfigError(
+                f"diversity = {self.weight!r}: expected a number from 0, relevance alone, to 1, variety alone."
+            )
 
     def order(self, candidates: Candidates, k: int) -> Index:
         """Return the order by maximal marginal relevance: int64 [at most k]."""

@@ -23,7 +23,9 @@ class Freshness:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
-            raise ConfigError(f"freshness = {self.weight!r}: expected a number from 0, relevance alone, to 1, age alone.")
+            raise ConfigError(
+                f"freshness = {self.weight!r}: expected a number from 0, relevance alone, to 1, age alone."
+            )
         if not self.half_life_days > 0:
             raise ConfigError(f"half_life_days = {self.half_life_days!r}: expected a number of days > 0.")
 
