@@ -399,7 +399,7 @@ class Recommender(ABC):
         places = pl.Series("newcomer", np.arange(len(newcomers)))
         there = best != NOTHING
         reasons = tuple(
-            newcomers.remarks[place] if there[place].any() else self._why_nothing(newcomers, place)
+            newcomers.remarks[place] if there[place].any() else self.why_nothing(newcomers, place)
             for place in range(len(newcomers))
         )
         rows = np.broadcast_to(np.arange(len(newcomers))[:, None], best.shape)[there]
@@ -474,7 +474,8 @@ class Recommender(ABC):
             return np.full((len(newcomers), len(self.catalogue.items)), np.nan, dtype=np.float32)
         return self._without_cold_items(scores)
 
-    def _why_nothing(self, newcomers: Newcomers, place: int) -> str:
+    def why_nothing(self, newcomers: Newcomers, place: int) -> str:
+        """Say why the model has no list for one of some newcomers."""
         known, remark = newcomers.known_by(place), newcomers.remarks[place]
         if not known:
             return f"Nothing usable is known of this newcomer. {remark}".rstrip()

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array
 
 from edgewise.data.ids import UNKNOWN
 from edgewise.explanations import explain_list
 from edgewise.newcomers import Newcomers
 from edgewise.pipeline.explaining import reason_texts
-from edgewise.pipeline.fallback import FALLBACK, popular_items
+from edgewise.pipeline.fallback import FALLBACK
+from edgewise.pipeline.live import Known
+from edgewise.pipeline.recommend import Pipeline, Served
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
 from edgewise.types import Ids
@@ -72,22 +73,13 @@ def answer(
         n_reasons: how many reasons to give for each item.
         names: how to call the users in the answers, where that differs from the ids (text that could not be an id).
     """
-    catalogue = model.catalogue
     named = names if names is not None else user_ids.to_list()
-    known = catalogue.users.index_of(user_ids)
-    lists = list(model.recommend(user_ids, k, exclude_seen=exclude_seen))
+    pipeline = Pipeline(model)
+    asked = user_ids.cast(pl.String).fill_null("")  # text that cannot be an id here is the id of nobody
     answers = []
-    for name, user_id, user_index, ranked in zip(named, user_ids.to_list(), known, lists, strict=True):
-        if ranked:
-            answers.append(_from_model(model, name, user_id, None, ranked, n_reasons))
-            continue
-        note = (
-            "the model does not know this user"
-            if user_index == UNKNOWN
-            else "the model has nothing to say about this user"
-        )
-        seen = catalogue.seen[[user_index]] if exclude_seen and user_index != UNKNOWN else None
-        answers.append(_from_fallback(model, name, note, k, seen))
+    for name, user_id, text in zip(named, user_ids.to_list(), asked, strict=True):
+        served = pipeline.recommend(text, k, exclude_seen=exclude_seen)
+        answers.append(_as_answer(model, name, user_id, None, served, n_reasons))
     return answers
 
 
@@ -113,18 +105,10 @@ def answer_newcomer(
         n_reasons: how many reasons to give for each item.
     """
     newcomers = model.newcomers("user", history=history, attributes=attributes, friends=friends)
-    found = model.recommend_newcomers(newcomers, k, exclude_seen=exclude_seen)
-    [ranked], [reason] = list(found), found.reasons
-    if ranked:
-        return replace(_from_model(model, name, None, newcomers, ranked, n_reasons), note=reason)
-    return _from_fallback(model, name, reason, k, newcomers.history if exclude_seen else None)
-
-
-def _from_fallback(model: Recommender, name: Any, note: str, k: int, seen: csr_array | None) -> Answer:
-    catalogue = model.catalogue
-    best, scores = popular_items(catalogue, k, seen)
-    ids = catalogue.items.ids_at(best)
-    return Answer(name, FALLBACK, note, _items(ids, titles_of(catalogue, ids), scores.tolist(), [()] * len(ids)))
+    known = Known(name, UNKNOWN, newcomers, None, newcomers.history.indices.astype(np.int64))
+    served = Pipeline(model).recommend_to(known, k, exclude_seen=exclude_seen)
+    answer = _as_answer(model, name, None, newcomers, served, n_reasons)
+    return answer if answer.note else replace(answer, note=newcomers.remarks[0])
 
 
 def history_of(model: Recommender, user_id: str | int, n: int = 10) -> list[str]:
@@ -139,21 +123,17 @@ def history_of(model: Recommender, user_id: str | int, n: int = 10) -> list[str]
     return titles_of(catalogue, catalogue.items.ids_at(history[order]))
 
 
-def _from_model(
-    model: Recommender,
-    name: Any,
-    user_id: Any,
-    newcomer: Newcomers | None,
-    ranked: list[tuple[Any, float]],
-    n_reasons: int,
+def _as_answer(
+    model: Recommender, name: Any, user_id: Any, newcomer: Newcomers | None, served: Served, n_reasons: int
 ) -> Answer:
     catalogue = model.catalogue
-    ids = pl.Series([item for item, _ in ranked], dtype=catalogue.items.ids.dtype)
+    ids = catalogue.items.ids_at(served.items)
+    source = model.name if not served.note else FALLBACK
     reasons: list[tuple[str, ...]] = [()] * len(ids)
-    if n_reasons:
+    if n_reasons and not served.note:
         found = explain_list(model, user_id, newcomer, ids, n_reasons)
         reasons = [tuple(reason_texts(catalogue, why.reasons)) for why in found]
-    return Answer(name, model.name, "", _items(ids, titles_of(catalogue, ids), [score for _, score in ranked], reasons))
+    return Answer(name, source, served.note, _items(ids, titles_of(catalogue, ids), served.scores.tolist(), reasons))
 
 
 def _items(ids: pl.Series, titles: list[str], scores: list[float], reasons: list[tuple[str, ...]]) -> tuple[Item, ...]:

@@ -25,10 +25,21 @@ from edgewise.types import Floats, Index
 class Happened(Protocol):
     """What is asked of an event; ids are text."""
 
-    user_id: str
-    item_id: str | None
-    target_user_id: str | None
-    type: str
+    @property
+    def user_id(self) -> str:
+        """Who did it."""
+
+    @property
+    def item_id(self) -> str | None:
+        """To which item, if to one."""
+
+    @property
+    def target_user_id(self) -> str | None:
+        """To which other user, if to one."""
+
+    @property
+    def type(self) -> str:
+        """What was done."""
 
 
 class LiveEvents:
@@ -157,12 +168,15 @@ class LiveUsers:
         """Score all items: float32 [n_items], NaN where the model cannot say."""
         model = self.model
         if known.is_known:
-            scores = model.masked_scores(np.array([known.index]))[0]
+            scores: Floats = model.masked_scores(np.array([known.index]))[0]
             if known.before is None or not model.folds_in:
                 return scores
             both = [model.masked_newcomer_scores(asked)[0] for asked in (known.now, known.before)]
             return _moved(scores, both[0], both[1])
-        return model.masked_newcomer_scores(known.now)[0]
+        if not known.now.known_by(0):
+            return np.full(len(self.catalogue.items), np.nan, dtype=np.float32)
+        of_newcomer: Floats = model.masked_newcomer_scores(known.now)[0]
+        return of_newcomer
 
 
 def _moved(before: Floats, now_new: Floats, before_new: Floats) -> Floats:

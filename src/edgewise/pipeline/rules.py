@@ -75,6 +75,15 @@ def parse_rule(rule: str, schema: pl.Schema) -> pl.Expr:
     return _condition(tree.body, rule, schema)
 
 
+def holds(column: str, dtype: pl.DataType, value: str) -> pl.Expr:
+    """Return whether a column has a value, among others where a cell holds several."""
+    if isinstance(dtype, pl.List):
+        return pl.col(column).cast(pl.List(pl.String)).list.contains(value)
+    if dtype == pl.String:
+        return pl.col(column).str.split(SEPARATOR).list.contains(value)
+    return pl.col(column).cast(pl.String) == value
+
+
 def _condition(node: ast.expr, rule: str, schema: pl.Schema) -> pl.Expr:
     match node:
         case ast.BoolOp(op=op, values=values):
@@ -122,11 +131,9 @@ def _membership(left: ast.expr, right: ast.expr, rule: str, schema: pl.Schema) -
     """`value in column` of several values, or `column in [values]`."""
     match left, right:
         case ast.Constant(value=value), ast.Name(id=name):
-            column = pl.col(_known(name, rule, schema))
-            if isinstance(schema[name], pl.List):
-                return column.cast(pl.List(pl.String)).list.contains(str(value))
-            if schema[name] == pl.String:
-                return column.str.split(SEPARATOR).list.contains(str(value))
+            dtype = schema[_known(name, rule, schema)]
+            if isinstance(dtype, pl.List) or dtype == pl.String:
+                return holds(name, dtype, str(value))
             raise ConfigError(
                 f"the rule {rule!r} looks for {value!r} in {name}, which holds one value an item; use {name} == {value!r}."
             )

@@ -1,6 +1,7 @@
 """Diversity: a list whose items are good and not all alike."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Diversity:
     """
 
     weight: float = 0.3
-    name: str = "diversity"
+    name: ClassVar[str] = "diversity"
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:

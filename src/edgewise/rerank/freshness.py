@@ -1,6 +1,7 @@
 """Freshness: new items gain, and the gain halves with every half-life."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Freshness:
 
     weight: float = 0.1
     half_life_days: float = 7.0
-    name: str = "freshness"
+    name: ClassVar[str] = "freshness"
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:

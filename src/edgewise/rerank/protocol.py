@@ -1,7 +1,7 @@
 """What a re-ranker is, and what it is given."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Candidates:
 class Reranker(Protocol):
     """Puts candidates in another order."""
 
-    name: str
+    name: ClassVar[str]
 
     def order(self, candidates: Candidates, k: int) -> Index:
         """Return which candidates to show, best first: int64 [at most k], places among the candidates, each once."""

@@ -1,0 +1,249 @@
+"""From a user to a list: candidates of several sources, filtered, ranked, re-ranked; each stage named and timed."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from edgewise.config import Settings
+from edgewise.errors import UnknownNameError
+from edgewise.pipeline.fallback import FALLBACK
+from edgewise.pipeline.live import Known, LiveEvents, LiveUsers
+from edgewise.pipeline.rules import holds, rule_mask
+from edgewise.pipeline.sources import SOURCES, Question, Source, item_times
+from edgewise.pipeline.titles import category_column
+from edgewise.recommender import Recommender
+from edgewise.rerank import Candidates, Diversity, Freshness, Reranker
+from edgewise.types import Bools, Doubles, Floats, Index
+
+_DAY_MS = 86_400_000
+
+
+class RerankConfig(Settings):
+    """[rerank]: what is done to the order of the best candidates; nothing where every weight is 0."""
+
+    diversity: NonNegativeFloat = 0.0  # 0 is relevance alone, 1 variety alone
+    freshness: NonNegativeFloat = 0.0  # 0 is relevance alone, 1 age alone
+    half_life_days: PositiveFloat = 7.0  # an item gains half as much for its freshness when it is this old
+
+
+class PipelineConfig(Settings):
+    """[serve]: how a list is made."""
+
+    sources: tuple[str, ...] = ("model",)  # where candidates come from, the most trusted first
+    fallback: tuple[str, ...] = (FALLBACK, "latest")  # who answers where no source does, the first that can
+    fill: bool = False  # whether the fallback also fills a list that is too short
+    n_candidates: PositiveInt = 200  # of each source
+    rule: str = "True"  # which items may be shown, such as: stock > 0 and "adult" not in genres
+    hidden: tuple[str, ...] = ()  # ids of items that are never shown
+    rerank: RerankConfig = Field(default_factory=RerankConfig)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A list for one user.
+
+    Attributes:
+        items: int64 [n], by dense index, best first. scores: float32 [n], of the source.
+        sources: which source each item is from. note: why others than the first source answered; "" where that did.
+        stages_ms: name of each stage to the milliseconds it took.
+    """
+
+    items: Index
+    scores: Floats
+    sources: tuple[str, ...]
+    note: str = ""
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Makes lists with one model; safe to use from several threads.
+
+    Args:
+        model: fitted.
+        live: what happened since training.
+        config: how lists are made.
+
+    Raises:
+        ConfigError: if a rule cannot be applied to the items, or a setting is out of range.
+        UnknownNameError: if there is no such source.
+    """
+
+    def __init__(
+        self, model: Recommender, live: LiveEvents | None = None, config: PipelineConfig | None = None
+    ) -> None:
+        self.config = PipelineConfig() if config is None else config
+        self.users = LiveUsers(model, LiveEvents() if live is None else live)
+        self.sources = [_source(name) for name in self.config.sources]
+        self.fallback = [_source(name) for name in self.config.fallback]
+        rerank = self.config.rerank
+        self.rerankers: list[Reranker] = []
+        if rerank.freshness:
+            self.rerankers.append(Freshness(rerank.freshness, rerank.half_life_days))
+        if rerank.diversity:
+            self.rerankers.append(Diversity(rerank.diversity))
+        self.may_be_shown = self._may_be_shown()
+
+    @property
+    def model(self) -> Recommender:
+        """The model behind it."""
+        return self.users.model
+
+    def recommend(
+        self,
+        user_id: str,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        exclude: Sequence[str] = (),
+        category: str | None = None,
+        now_ms: float | None = None,
+    ) -> Served:
+        """Make a list for one user, known or not; empty only where nothing at all may be shown.
+
+        Args:
+            user_id: as text. k: the longest list, > 0.
+            exclude_seen: leave out what the user met at any time. exclude: ids of further items to leave out.
+            category: show items of this category alone.
+            now_ms: the time by which an item's age is told; None: the clock.
+        """
+        stages: dict[str, float] = {}
+        with _timed(stages, "user"):
+            known = self.users.known(user_id)
+        return self.recommend_to(
+            known, k, exclude_seen=exclude_seen, exclude=exclude, category=category, now_ms=now_ms, stages_ms=stages
+        )
+
+    def recommend_to(
+        self,
+        known: Known,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        exclude: Sequence[str] = (),
+        category: str | None = None,
+        now_ms: float | None = None,
+        stages_ms: dict[str, float] | None = None,
+    ) -> Served:
+        """Do what `recommend` does for somebody of whom all that is known is at hand."""
+        stages = {} if stages_ms is None else stages_ms
+        with _timed(stages, "filter"):
+            allowed = self._allowed(known, exclude, category, exclude_seen=exclude_seen)
+            question = Question(self.users, known, allowed)
+        with _timed(stages, "candidates"):
+            items, scores, names = self._candidates(question, max(k, self.config.n_candidates))
+        with _timed(stages, "rank"):
+            items, scores, names = _ranked(question, items, scores, names)
+        with _timed(stages, "rerank"):
+            for reranker in self.rerankers:
+                order = reranker.order(self._described(items, scores, now_ms), max(k, items.size))
+                items, scores, names = items[order], scores[order], names[order]
+        items, scores, names = items[:k], scores[:k], names[:k]
+        note = ""
+        if not items.size or (self.config.fill and items.size < k):
+            with _timed(stages, "fallback"):
+                note = self._why(known) if not items.size else "too few candidates"
+                items, scores, names = self._filled(question, items, scores, names, k)
+        return Served(items, scores, tuple(names.tolist()), note, stages)
+
+    def _allowed(self, known: Known, exclude: Sequence[str], category: str | None, *, exclude_seen: bool) -> Bools:
+        allowed = self.may_be_shown.copy()
+        if exclude_seen:
+            allowed[known.seen] = False
+        if exclude:
+            items = self.users.catalogue.items
+            index = items.index_of(items.from_text(list(exclude)))
+            allowed[index[index >= 0]] = False
+        if category is not None:
+            allowed &= self._of_category(category)
+        return allowed
+
+    def _candidates(self, question: Question, n: int) -> tuple[Index, Floats, np.ndarray]:
+        """Ask all sources; an item that several propose counts for the first of them."""
+        parts = [(source.name, *source.propose(question, n)) for source in self.sources]
+        items = np.concatenate([found for _, found, _ in parts])
+        scores = np.concatenate([found for _, _, found in parts])
+        names = np.concatenate([np.full(found.size, name, dtype=object) for name, found, _ in parts])
+        first = np.sort(np.unique(items, return_index=True)[1])
+        return items[first], scores[first], names[first]
+
+    def _filled(
+        self, question: Question, items: Index, scores: Floats, names: np.ndarray, k: int
+    ) -> tuple[Index, Floats, np.ndarray]:
+        """Add what the fallback proposes until the list is full; without `fill`, the first that proposes anything."""
+        for source in self.fallback:
+            if items.size >= k or (items.size and not self.config.fill):
+                break
+            found, of_found = source.propose(question, k + items.size)
+            new = ~np.isin(found, items)
+            items = np.concatenate([items, found[new]])[:k]
+            scores = np.concatenate([scores, of_found[new]])[:k]
+            names = np.concatenate([names, np.full(int(new.sum()), source.name, dtype=object)])[:k]
+        return items, scores, names
+
+    def _why(self, known: Known) -> str:
+        if known.is_known:
+            return "the model has nothing to say about this user"
+        if known.now.known_by(0) or known.now.remarks[0]:
+            return self.model.why_nothing(known.now, 0)
+        return "the model does not know this user"
+
+    def _described(self, items: Index, scores: Floats, now_ms: float | None) -> Candidates:
+        vectors, times = self.model.item_vectors(), self._times
+        now = time.time() * 1000 if now_ms is None else now_ms
+        ages = None if times is None else (now - times[items]) / _DAY_MS
+        # Scores of different sources cannot be compared; their order can.
+        by_place = np.arange(items.size, 0, -1, dtype=np.float32)
+        comparable = scores if (np.diff(scores) <= 0).all() else by_place
+        return Candidates(items, comparable, None if vectors is None else vectors[items], ages)
+
+    def _may_be_shown(self) -> Bools:
+        catalogue = self.users.catalogue
+        n = len(catalogue.items)
+        table = catalogue.items.ids.to_frame("item_id") if catalogue.item_table is None else catalogue.item_table
+        mask = np.ones(n, dtype=np.bool_) if self.config.rule == "True" else rule_mask(self.config.rule, table)
+        if self.config.hidden:
+            index = catalogue.items.index_of(catalogue.items.from_text(list(self.config.hidden)))
+            mask[index[index >= 0]] = False
+        return mask
+
+    def _of_category(self, category: str) -> Bools:
+        catalogue = self.users.catalogue
+        column, table = category_column(catalogue), catalogue.item_table
+        if column is None or table is None:
+            return np.zeros(len(catalogue.items), dtype=np.bool_)
+        mask: Bools = (
+            table.select(holds(column, table.schema[column], category).fill_null(value=False)).to_series().to_numpy()
+        )
+        return mask
+
+    @cached_property
+    def _times(self) -> Doubles | None:
+        return item_times(self.users.catalogue.item_table)
+
+
+def _ranked(question: Question, items: Index, scores: Floats, names: np.ndarray) -> tuple[Index, Floats, np.ndarray]:
+    """Put candidates in order: those that the model can score by its scores, then the others source by source."""
+    by_model = question.scores[items]
+    trust = {name: place for place, name in enumerate(dict.fromkeys(names.tolist()), start=1)}
+    group = np.where(np.isnan(by_model), [trust[name] for name in names], 0)
+    worth = np.where(np.isnan(by_model), scores, by_model).astype(np.float32)
+    order = np.lexsort((-worth, group))
+    return items[order], worth[order], names[order]
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise UnknownNameError(f"there is no source {name!r}; there are {', '.join(SOURCES)}.")
+    return SOURCES[name]()
+
+
+@contextmanager
+def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    stages[name] = (time.perf_counter() - started) * 1000
