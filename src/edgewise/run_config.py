@@ -15,6 +15,7 @@ from edgewise.data.features import FeatureConfig
 from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
 from edgewise.models.registry import model_class
+from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.train.config import TrainConfig
 
 
@@ -58,6 +59,8 @@ class RunConfig(Settings):
     model: dict[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateConfig = EvaluateConfig()
     tune: TuneConfig = TuneConfig()
+    serve: PipelineConfig = PipelineConfig()
+    rerank: RerankConfig = RerankConfig()
 
     def dataset(self) -> Dataset:
         """Read and clean the log that `[data] path` names.

@@ -52,6 +52,21 @@ def test_an_unknown_user_is_told_that_popular_items_answer(
     assert "by popular: the model does not know this user" in capsys.readouterr().out
 
 
+def test_rules_and_hidden_items_hold_for_every_list(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
+    given = run_json(
+        capsys, "recommend", model_folder, "--user", "u000", "--user", "nobody", "-k", 44,
+        "--set", "serve.rule=item_id < 1020", "--set", 'serve.hidden=["1003"]', "--set", "serve.fill=true",
+    )  # fmt: skip
+    shown = [item["item_id"] for one in given for item in one["items"]]
+    assert shown
+    assert all(item < 1020 and item != 1003 for item in shown)
+
+
+def test_a_rule_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
+    assert main(["recommend", str(model_folder), "--user", "u000", "--set", "serve.rule=colour == 3"]) == 2
+    assert "names colour, which the items do not have" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_similar_lists_the_same_group(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
     found = run_json(capsys, "similar", model_folder, "--item", "1000", "-k", 3)
     assert len(found["items"]) == 3

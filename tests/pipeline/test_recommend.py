@@ -8,7 +8,7 @@ from edgewise.data import Dataset
 from edgewise.errors import ConfigError, UnknownNameError
 from edgewise.models import build
 from edgewise.pipeline.live import LiveEvents
-from edgewise.pipeline.recommend import Pipeline, PipelineConfig
+from edgewise.pipeline.recommend import Pipeline, PipelineConfig, RerankConfig
 from edgewise.pipeline.sources import SOURCES
 from edgewise.recommender import Recommender
 from edgewise.testing.planted import planted_tastes
@@ -110,7 +110,7 @@ def test_what_the_model_cannot_score_stands_behind_what_it_can() -> None:
 
 def test_freshness_and_variety_change_the_order_and_not_what_is_allowed(model: Recommender) -> None:
     plain = Pipeline(model).recommend("u000", 5)
-    fresh = Pipeline(model, config=PipelineConfig.model_validate({"rerank": {"freshness": 1.0}}))
+    fresh = Pipeline(model, rerank=RerankConfig(freshness=1.0))
     now = 1_700_000_000_000 + 86_400_000 * 50
     newest = fresh.recommend("u000", 5, now_ms=now)
     days = [item - 1000 for item in ids(fresh, newest.items)]
@@ -118,7 +118,7 @@ def test_freshness_and_variety_change_the_order_and_not_what_is_allowed(model: R
     assert newest.items.tolist() != plain.items.tolist()
     varied = Pipeline(
         build("ease", {}, seed=0).fit(planted_tastes().train),
-        config=PipelineConfig.model_validate({"rerank": {"diversity": 0.9}}),
+        rerank=RerankConfig(diversity=0.9),
     )
     assert "rerank" in varied.recommend("u000", 5).stages_ms
 

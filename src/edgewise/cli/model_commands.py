@@ -151,24 +151,33 @@ def recommend(
     k: options.K = 10,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Also list what the user has met.")] = False,
     reasons: Annotated[int, typer.Option("--reasons", min=0, help="How many reasons to give for each item.")] = 2,
+    set_: options.Set = None,
+    config: options.Config = None,
     json: options.Json = None,
 ) -> None:
     """List what to recommend to a user, and why; whom the model does not know gets what is popular, and is told so.
 
-    A newcomer has no id yet: --history, --attributes and --friends say what is known instead of --user.
+    A newcomer has no id yet: --history, --attributes and --friends say what is known instead of --user. The sections [serve] and [rerank] say
+    what may be shown and in which order, such as --set 'serve.rule=price < 20' --set rerank.diversity=0.3.
     """
     from edgewise.cli.console import emit_json, say, table
     from edgewise.errors import ConfigError
     from edgewise.models import load
     from edgewise.pipeline.answer import answer, answer_newcomer, history_of
+    from edgewise.pipeline.recommend import Pipeline
+    from edgewise.run_config import read_config
 
     is_new = history is not None or bool(attributes) or friends is not None
     if is_new == bool(user):
         raise ConfigError("whom for? Give --user ID, or for a newcomer --history, --attributes or --friends; not both.")
     model = load(directory)
+    run = read_config(config, set_)
+    pipeline = Pipeline(model, config=run.serve, rerank=run.rerank)
     if not user:
         about = _newcomer(model, history, attributes, friends)
-        given = answer_newcomer(model, "(new)", k, **about, exclude_seen=not include_seen, n_reasons=reasons)
+        given = answer_newcomer(
+            model, "(new)", k, **about, exclude_seen=not include_seen, n_reasons=reasons, pipeline=pipeline
+        )
         if json:
             emit_json(given.to_json(), json)
             return
@@ -176,7 +185,7 @@ def recommend(
         table(f"for a newcomer, {source}", _LISTED, _rows_of(given), right={0, 3})
         return
     ids = model.catalogue.users.from_text(user)
-    answers = answer(model, ids, k, exclude_seen=not include_seen, n_reasons=reasons, names=user)
+    answers = answer(model, ids, k, exclude_seen=not include_seen, n_reasons=reasons, names=user, pipeline=pipeline)
     if json:
         emit_json([given.to_json() for given in answers], json)
         return

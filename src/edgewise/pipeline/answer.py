@@ -62,6 +62,7 @@ def answer(
     exclude_seen: bool = True,
     n_reasons: int = 0,
     names: list[str] | None = None,
+    pipeline: Pipeline | None = None,
 ) -> list[Answer]:
     """Recommend to users; whom the model cannot answer gets what is popular, and the answer says so.
 
@@ -72,9 +73,10 @@ def answer(
         exclude_seen: leave out what the user met in training.
         n_reasons: how many reasons to give for each item.
         names: how to call the users in the answers, where that differs from the ids (text that could not be an id).
+        pipeline: how lists are made with the model; None: by its defaults.
     """
     named = names if names is not None else user_ids.to_list()
-    pipeline = Pipeline(model)
+    pipeline = Pipeline(model) if pipeline is None else pipeline
     asked = user_ids.cast(pl.String).fill_null("")  # text that cannot be an id here is the id of nobody
     answers = []
     for name, user_id, text in zip(named, user_ids.to_list(), asked, strict=True):
@@ -93,6 +95,7 @@ def answer_newcomer(
     friends: Ids | None = None,
     exclude_seen: bool = True,
     n_reasons: int = 0,
+    pipeline: Pipeline | None = None,
 ) -> Answer:
     """Recommend to somebody whom training never saw; where the model cannot, what is popular, and the answer says why.
 
@@ -103,10 +106,12 @@ def answer_newcomer(
         history: ids of items met. attributes: by name. friends: ids of users. At least one of these.
         exclude_seen: leave out what is in the history.
         n_reasons: how many reasons to give for each item.
+        pipeline: as for `answer`.
     """
     newcomers = model.newcomers("user", history=history, attributes=attributes, friends=friends)
     known = Known(name, UNKNOWN, newcomers, None, newcomers.history.indices.astype(np.int64))
-    served = Pipeline(model).recommend_to(known, k, exclude_seen=exclude_seen)
+    pipeline = Pipeline(model) if pipeline is None else pipeline
+    served = pipeline.recommend_to(known, k, exclude_seen=exclude_seen)
     answer = _as_answer(model, name, None, newcomers, served, n_reasons)
     return answer if answer.note else replace(answer, note=newcomers.remarks[0])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from edgewise.config import Settings
 from edgewise.errors import UnknownNameError
@@ -40,7 +40,6 @@ class PipelineConfig(Settings):
     n_candidates: PositiveInt = 200  # of each source
     rule: str = "True"  # which items may be shown, such as: stock > 0 and "adult" not in genres
     hidden: tuple[str, ...] = ()  # ids of items that are never shown
-    rerank: RerankConfig = Field(default_factory=RerankConfig)
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Pipeline:
     Args:
         model: fitted.
         live: what happened since training.
-        config: how lists are made.
+        config: how lists are made. rerank: how their order is changed at the end.
 
     Raises:
         ConfigError: if a rule cannot be applied to the items, or a setting is out of range.
@@ -74,13 +73,17 @@ class Pipeline:
     """
 
     def __init__(
-        self, model: Recommender, live: LiveEvents | None = None, config: PipelineConfig | None = None
+        self,
+        model: Recommender,
+        live: LiveEvents | None = None,
+        config: PipelineConfig | None = None,
+        rerank: RerankConfig | None = None,
     ) -> None:
         self.config = PipelineConfig() if config is None else config
         self.users = LiveUsers(model, LiveEvents() if live is None else live)
         self.sources = [_source(name) for name in self.config.sources]
         self.fallback = [_source(name) for name in self.config.fallback]
-        rerank = self.config.rerank
+        rerank = RerankConfig() if rerank is None else rerank
         self.rerankers: list[Reranker] = []
         if rerank.freshness:
             self.rerankers.append(Freshness(rerank.freshness, rerank.half_life_days))
