@@ -12,6 +12,7 @@ PAGES = sorted(
         *_DOCS.glob("zh/models/*.md"),
         *_DOCS.glob("**/newcomers.md"),
         *_DOCS.glob("**/explanations.md"),
+        *_DOCS.glob("**/lists.md"),
     ]
 )
 
