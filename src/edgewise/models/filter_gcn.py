@@ -28,6 +28,7 @@ class FilterGCNConfig(LightGCNConfig):
     """Settings of `filter-gcn`; those of training, among them the loss, are [train]'s."""
 
     embedding_dim: PositiveInt = 128
+    epochs: PositiveInt = 40
     start: Literal["random", "spectral"] = "spectral"
     filter_weight: NonNegativeFloat = 1.0  # of the filter's scores against the learned ones, both at their own spread
     filter: GraphFilterConfig = GraphFilterConfig()  # the settings of `graph-filter`
