@@ -1,5 +1,7 @@
 """LightGCN with a graph filter: its scores are the sum of both models' scores, at one spread."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,10 @@ from edgewise.models.graph_filter import GraphFilter
 from edgewise.models.lightgcn import LightGCN
 from edgewise.recommender import Recommender
 from edgewise.testing.planted import Planted, planted_tastes
+from edgewise.types import Floats
 
-TRAINED = {"embedding_dim": 8, "epochs": 5, "start": "spectral"}
-FILTER = {"n_factors": 16, "item_exponent": 0.4}
+TRAINED: dict[str, Any] = {"embedding_dim": 8, "epochs": 5, "start": "spectral"}
+FILTER: dict[str, Any] = {"n_factors": 16, "item_exponent": 0.4}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +22,7 @@ def planted() -> Planted:
     return planted_tastes()
 
 
-def _scores(model: Recommender) -> np.ndarray:
+def _scores(model: Recommender) -> Floats:
     return model.score_block(np.arange(len(model.catalogue.users)))
 
 
