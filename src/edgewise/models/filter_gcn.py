@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 
 from edgewise.config import Settings
@@ -30,7 +30,8 @@ class FilterGCNConfig(LightGCNConfig):
     embedding_dim: PositiveInt = 128
     epochs: PositiveInt = 40
     start: Literal["random", "spectral"] = "spectral"
-    filter_weight: NonNegativeFloat = 1.0  # of the filter's scores against the learned ones, both at their own spread
+    init_scale: PositiveFloat = 0.2
+    filter_weight: NonNegativeFloat = 0.5  # of the filter's scores against the learned ones, both at their own spread
     filter: GraphFilterConfig = GraphFilterConfig()  # the settings of `graph-filter`
 
 
@@ -39,7 +40,7 @@ class FilterGCN(LightGCN):
 
     z are the vectors of `lightgcn`, trained as there; F is the filter of `graph-filter`, and h_u what a person met. w is
     `filter_weight`, times the spread of the learned scores (their standard deviation over all pairs) over that of the
-    filter's, so that 1 gives both the same say, whatever the loss.
+    filter's, so that 1 would give both the same say, whatever the loss.
 
     The two err differently. The filter keeps every single co-occurrence, and gives each direction of the spectrum the weight that
     a formula has for it; training finds the weights that rank best, in as few directions as a vector has numbers.
