@@ -13,7 +13,7 @@ from edgewise.recommender import Recommender
 from edgewise.testing.planted import Planted, planted_tastes
 from edgewise.types import Floats
 
-TRAINED: dict[str, Any] = {"embedding_dim": 8, "epochs": 5, "start": "spectral"}
+TRAINED: dict[str, Any] = {"embedding_dim": 8, "epochs": 5, "start": "spectral", "init_scale": 0.2}
 FILTER: dict[str, Any] = {"n_factors": 16, "item_exponent": 0.4}
 
 
