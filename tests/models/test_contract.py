@@ -22,6 +22,7 @@ CASES = [
     Case("bpr", {"embedding_dim": 8}),
     Case("graph-filter"),
     Case("lightgcn", {"embedding_dim": 16, "epochs": 40}),
+    Case("filter-gcn", {"embedding_dim": 16, "epochs": 40}),
     Case("simgcl", {"embedding_dim": 16, "epochs": 40}),
     Case("xsimgcl", {"embedding_dim": 16, "loss": "sampled-softmax", "epochs": 40}),
     Case("ultragcn", {"embedding_dim": 16}),

@@ -45,3 +45,12 @@ def test_loss_and_gradient_equal_the_formula(
     assert exact.grad is not None
     np.testing.assert_allclose(loss.item(), expected.item(), rtol=1e-5)
     np.testing.assert_allclose(table.grad, exact.grad, atol=1e-5)
+
+
+def test_scores_beyond_the_range_of_the_exponential_are_numbers_still() -> None:
+    users, wanted, negatives, a, b, left_out = _case()
+    table = torch.full((15, 3), 8.0, requires_grad=True)  # scores of 192; e^192 is no float32
+    loss = weighted_bce_loss(table, users, wanted, negatives, a, b, left_out=left_out)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert table.grad is not None
+    assert torch.isfinite(table.grad).all()

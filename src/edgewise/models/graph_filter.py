@@ -10,10 +10,7 @@ from scipy.sparse import csr_array
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.graph.bipartite import transposed
-from edgewise.graph.normalise import degree_scale
-from edgewise.graph.products import dense_product
-from edgewise.graph.spmm import spmm
-from edgewise.graph.svd import truncated_svd
+from edgewise.graph.low_pass import LowPass
 from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
@@ -72,21 +69,9 @@ class GraphFilter(Recommender):
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Normalise, find the spectrum, weigh it."""
-        config: GraphFilterConfig = self.config
-        normalised = degree_scale(dataset.interactions, -config.user_exponent, -config.item_exponent)
         with step("graph filter: spectrum", total=1):
-            _, sigma, vectors = truncated_svd(normalised, config.n_factors, make_rng(self.seed, "spectrum"))
-        eigenvalues = sigma**2  # of G
-        ridge = eigenvalues[int(np.ceil(config.ridge_share * sigma.size)) - 1]
-        slope = 1 / (ridge + eigenvalues[-1])  # of the line: f(s) = s * slope at the last eigenvalue
-        gain = eigenvalues / (eigenvalues + ridge) - eigenvalues * slope  # what the line lacks, [k]
-
-        degree = np.maximum(dataset.item_counts, 1).astype(np.float64)
-        weight_in = (degree**-config.item_exponent).astype(np.float32)
-        self.analysis = vectors * weight_in[:, None]
-        self.synthesis = (vectors * gain) / weight_in[:, None]
-        counted = degree_scale(dataset.interactions, -2 * config.user_exponent, -2 * config.item_exponent)
-        self.people = transposed(counted) * np.float32(slope)
+            found = LowPass.of(dataset.interactions, make_rng(self.seed, "spectrum"), **self.config.model_dump())
+        self.people, self.analysis, self.synthesis = found.people, found.analysis, found.synthesis
 
     def score_block(self, user_index: Index) -> Floats:
         """Filter what known users met."""
@@ -94,10 +79,7 @@ class GraphFilter(Recommender):
 
     def score_history(self, rows: csr_array) -> Floats:
         """Filter histories, of known users or not: float32 [b, n_items] for rows of ones [b, n_items]."""
-        alike = dense_product(rows, self.people)  # [b, n_users]
-        scores = spmm(self._item_users, np.ascontiguousarray(alike.T)).T  # [b, n_items]
-        total: Floats = np.add(scores, (rows @ self.analysis) @ self.synthesis.T, order="C")
-        return total
+        return LowPass(self.people, self.analysis, self.synthesis).scores(rows, self._item_users)
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Return what each history item adds to the score; the filter is linear, so these add up to it."""

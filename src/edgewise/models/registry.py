@@ -21,6 +21,7 @@ MODELS: Mapping[str, str] = {
     "bpr": "edgewise.models.bpr:BPR",
     "graph-filter": "edgewise.models.graph_filter:GraphFilter",
     "lightgcn": "edgewise.models.lightgcn:LightGCN",
+    "filter-gcn": "edgewise.models.filter_gcn:FilterGCN",
     "simgcl": "edgewise.models.simgcl:SimGCL",
     "xsimgcl": "edgewise.models.xsimgcl:XSimGCL",
     "ultragcn": "edgewise.models.ultragcn:UltraGCN",

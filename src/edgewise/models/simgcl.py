@@ -1,44 +1,32 @@
 """SimGCL: LightGCN, and a contrast between two passes over the graph with noise on every layer."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
-import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat
 from scipy.sparse import csr_array
 from torch import Tensor
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.graph.bipartite import bipartite
-from edgewise.graph.normalise import symmetric_normalise
-from edgewise.graph.perturbation import NoisyPropagation
-from edgewise.graph.propagation import Propagation
 from edgewise.inductive.tables import TableRecommender
-from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
+from edgewise.search_space import IntLogUniform, SearchSpace
 from edgewise.train.contrast import contrastive_loss, draw_seed, nodes_to_contrast
+from edgewise.train.noisy_tables import CONTRAST_SEARCH, NoisyTableConfig, NoisyTableNet
 from edgewise.train.objective import Drawn, RankingObjective
-from edgewise.train.tables import TableConfig, train_table
+from edgewise.train.tables import train_table
 from edgewise.types import Floats
 
 
-class SimGCLConfig(TableConfig):
+class SimGCLConfig(NoisyTableConfig):
     """Settings of `simgcl`; those of training, among them the ranking loss, are [train]'s."""
 
-    n_layers: int = Field(default=3, ge=1, le=8)
-    skip_table: bool = False  # whether the table itself is left out of the mean of layers, as in the paper
-    noise: NonNegativeFloat = 0.1  # that each layer adds to a vector, as a share of its length
+    noise: NonNegativeFloat = 0.1
     contrast_weight: NonNegativeFloat = 0.2
     contrast_temperature: PositiveFloat = 0.2
-    n_contrasted: PositiveInt = 2048  # of a batch, so many users and as many items at the most
-
-    @model_validator(mode="after")
-    def _no_contradiction_with_layers(self) -> Self:
-        self.check_that_every_row_has_a_gradient()
-        return self
 
 
-class SimGCLNet(torch.nn.Module):
+class SimGCLNet(NoisyTableNet):
     """The table, and the mean of the layers over it; two more such means, with noise, while it is trained.
 
     Args:
@@ -47,23 +35,11 @@ class SimGCLNet(torch.nn.Module):
         config: the settings.
     """
 
+    n_tables = 12
+
     def __init__(self, interactions: csr_array, start: Floats, config: SimGCLConfig) -> None:
-        super().__init__()
-        self.table = torch.nn.Embedding(start.shape[0], start.shape[1], _weight=torch.from_numpy(start))
+        super().__init__(interactions, start, config)
         self.config = config
-        graph = symmetric_normalise(bipartite(interactions))
-        combine = Propagation.mean_above if config.skip_table else Propagation.mean
-        self.propagate = combine(graph, config.n_layers)
-        self.noisy = NoisyPropagation(self.propagate, config.noise)
-        self.n_tables = 12
-
-    def forward(self) -> Tensor:
-        """Return the final embeddings, without noise: float32 [n, d]."""
-        return self.propagate(self.table.weight)
-
-    def below_last(self) -> Tensor | None:
-        """Return what the last product is taken of."""
-        return self.propagate.below_last(self.table.weight)
 
     def loss(self, objective: RankingObjective, drawn: Drawn) -> Tensor:
         """Return the ranking loss on exact vectors, and the contrast of two noisy views of some nodes of the batch."""
@@ -97,15 +73,7 @@ class SimGCL(TableRecommender):
         "(arXiv:2112.08679)"
     )
     Config: ClassVar[type[Settings]] = SimGCLConfig
-    SEARCH: ClassVar[SearchSpace] = {
-        "contrast_weight": LogUniform(0.01, 1.0),
-        "contrast_temperature": LogUniform(0.05, 0.5),
-        "noise": LogUniform(0.02, 0.5),
-        "l2": LogUniform(1e-3, 0.3),
-        "learning_rate": LogUniform(3e-3, 0.1),
-        "epochs": IntLogUniform(10, 100),
-        "n_layers": IntLogUniform(1, 4),
-    }
+    SEARCH: ClassVar[SearchSpace] = {**CONTRAST_SEARCH, "n_layers": IntLogUniform(1, 4)}
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""

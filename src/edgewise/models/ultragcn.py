@@ -1,10 +1,10 @@
 """UltraGCN: what infinitely many layers of propagation would come to, said by weights of a loss, without any layer."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from edgewise.graph.bipartite import ascending, transposed
 from edgewise.graph.products import top_quotients
 from edgewise.inductive.tables import TableRecommender
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
-from edgewise.train.config import LossName
+from edgewise.train.config import LossName, SamplerName
 from edgewise.train.objective import Drawn, RankingObjective
 from edgewise.train.tables import TableConfig, train_table
 from edgewise.train.weighted_bce import weighted_bce_loss
@@ -22,18 +22,29 @@ from edgewise.types import Doubles, Floats
 
 
 class UltraGCNConfig(TableConfig):
-    """Settings of `ultragcn`; those of training are [train]'s."""
+    """Settings of `ultragcn`; those of training are [train]'s. Defaults by validation pairs of Gowalla (benchmarks/gowalla.py)."""
 
     loss: LossName | None = "shared-bce"  # the model is this loss, with its weights
+    start: Literal["random", "spectral"] = "spectral"
+    init_scale: PositiveFloat = 0.2
+    negative_weight: PositiveFloat | None = 10.0
+    sampler: SamplerName | None = "popularity"  # corrected for, so that the loss is the same, and less noisy
+    negative_power: NonNegativeFloat | None = 0.5
+    l2: NonNegativeFloat | None = 3e-4
     constraint_weight: NonNegativeFloat = 1.0  # of beta, what the graph makes of a pair of a user and an item
     base_weight: NonNegativeFloat = 1e-6  # that every pair has beside beta
-    neighbour_weight: NonNegativeFloat = 1.0  # of the items near those that a user met
+    neighbour_weight: NonNegativeFloat = 0.3  # of the items near those that a user met
     n_neighbours: PositiveInt = 10  # items that are near an item
 
+    @field_validator("loss")
+    @classmethod
+    def _its_own_loss(cls, loss: LossName | None) -> LossName | None:
+        if loss != "shared-bce":
+            raise ValueError(f"loss = {loss!r}: UltraGCN is a way to weigh 'shared-bce'; leave it out")
+        return loss
+
     @model_validator(mode="after")
-    def _no_contradiction_with_loss(self) -> Self:
-        if self.loss != "shared-bce":
-            raise ValueError(f"loss = {self.loss!r}: UltraGCN is a way to weigh 'shared-bce'; leave it out")
+    def _no_contradiction(self) -> Self:
         if not self.constraint_weight and not self.base_weight:
             raise ValueError("constraint_weight = 0 and base_weight = 0: then no pair counts; set one of them above 0")
         self.check_that_every_row_has_a_gradient()
@@ -99,7 +110,8 @@ class UltraGCN(TableRecommender):
     `n_neighbours` items j nearest to each item i that a user met count omega_ij = G_ij / (g_i - G_ii) sqrt(g_i / g_j), with
     G = B'B and g its row sums. Both terms ask for pairs of a user and an item, so their weights are one sparse matrix.
 
-    Differs from the paper: users of a batch share their negatives, and a batch holds users with all their interactions.
+    Differs from the paper: users of a batch share their negatives, and a batch holds users with all their interactions, so that in
+    an epoch a user sees thousands of negatives, where the paper draws as many anew for each interaction.
     """
 
     name: ClassVar[str] = "ultragcn"
@@ -110,8 +122,8 @@ class UltraGCN(TableRecommender):
     Config: ClassVar[type[Settings]] = UltraGCNConfig
     folds_in: ClassVar[tuple[str, ...]] = ()
     SEARCH: ClassVar[SearchSpace] = {
-        "neighbour_weight": LogUniform(0.03, 10.0),
-        "negative_weight": LogUniform(10.0, 1000.0),
+        "neighbour_weight": LogUniform(0.01, 3.0),
+        "negative_weight": LogUniform(1.0, 300.0),
         "l2": LogUniform(1e-6, 1e-2),
         "learning_rate": LogUniform(3e-3, 0.1),
         "epochs": IntLogUniform(10, 100),

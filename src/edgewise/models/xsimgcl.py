@@ -2,35 +2,28 @@
 
 from typing import ClassVar, Self
 
-import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.graph.bipartite import bipartite
-from edgewise.graph.normalise import symmetric_normalise
-from edgewise.graph.perturbation import NoisyPropagation
-from edgewise.graph.propagation import Propagation
 from edgewise.inductive.tables import TableRecommender
-from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace
+from edgewise.search_space import IntLogUniform, SearchSpace
 from edgewise.train.contrast import contrastive_loss, draw_seed, nodes_to_contrast
+from edgewise.train.noisy_tables import CONTRAST_SEARCH, NoisyTableConfig, NoisyTableNet
 from edgewise.train.objective import Drawn, RankingObjective
-from edgewise.train.tables import TableConfig, train_table
+from edgewise.train.tables import train_table
 from edgewise.types import Floats
 
 
-class XSimGCLConfig(TableConfig):
+class XSimGCLConfig(NoisyTableConfig):
     """Settings of `xsimgcl`; those of training, among them the ranking loss, are [train]'s."""
 
-    n_layers: int = Field(default=3, ge=1, le=8)
-    skip_table: bool = False  # whether the table itself is left out of the mean of layers, as in the paper
-    noise: NonNegativeFloat = 0.05  # that each layer adds to a vector, as a share of its length
+    noise: NonNegativeFloat = 0.05
     contrast_layer: PositiveInt = 2  # which layer is contrasted with the sum of all
     contrast_weight: NonNegativeFloat = 0.1
     contrast_temperature: PositiveFloat = 0.15
-    n_contrasted: PositiveInt = 2048  # of a batch, so many users and as many items at the most
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -38,11 +31,10 @@ class XSimGCLConfig(TableConfig):
             raise ValueError(
                 f"contrast_layer = {self.contrast_layer}: there are {self.n_layers} layers; take one of these"
             )
-        self.check_that_every_row_has_a_gradient()
         return self
 
 
-class XSimGCLNet(torch.nn.Module):
+class XSimGCLNet(NoisyTableNet):
     """The table, and the mean of the layers above it, with noise while it is trained.
 
     Args:
@@ -51,23 +43,11 @@ class XSimGCLNet(torch.nn.Module):
         config: the settings.
     """
 
+    n_tables = 6
+
     def __init__(self, interactions: csr_array, start: Floats, config: XSimGCLConfig) -> None:
-        super().__init__()
-        self.table = torch.nn.Embedding(start.shape[0], start.shape[1], _weight=torch.from_numpy(start))
+        super().__init__(interactions, start, config)
         self.config = config
-        graph = symmetric_normalise(bipartite(interactions))
-        combine = Propagation.mean_above if config.skip_table else Propagation.mean
-        self.propagate = combine(graph, config.n_layers)
-        self.noisy = NoisyPropagation(self.propagate, config.noise)
-        self.n_tables = 6
-
-    def forward(self) -> Tensor:
-        """Return the final embeddings, without noise: float32 [n, d]."""
-        return self.propagate(self.table.weight)
-
-    def below_last(self) -> Tensor | None:
-        """Return what the last product is taken of."""
-        return self.propagate.below_last(self.table.weight)
 
     def loss(self, objective: RankingObjective, drawn: Drawn) -> Tensor:
         """Return the ranking loss on noisy vectors, and the contrast of two of their layers."""
@@ -100,15 +80,7 @@ class XSimGCL(TableRecommender):
         "Yu et al., “XSimGCL: Towards Extremely Simple Graph Contrastive Learning for Recommendation”, TKDE 2023 (arXiv:2209.02544)"
     )
     Config: ClassVar[type[Settings]] = XSimGCLConfig
-    SEARCH: ClassVar[SearchSpace] = {
-        "contrast_weight": LogUniform(0.01, 1.0),
-        "contrast_temperature": LogUniform(0.05, 0.5),
-        "noise": LogUniform(0.02, 0.5),
-        "l2": LogUniform(1e-3, 0.3),
-        "learning_rate": LogUniform(3e-3, 0.1),
-        "epochs": IntLogUniform(10, 100),
-        "n_layers": IntLogUniform(2, 4),  # the second is contrasted
-    }
+    SEARCH: ClassVar[SearchSpace] = {**CONTRAST_SEARCH, "n_layers": IntLogUniform(2, 4)}  # the second is contrasted
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the table, then keep what propagation makes of it."""

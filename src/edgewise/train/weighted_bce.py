@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import torch
 from scipy.sparse import csr_array
+from scipy.special import expit
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -88,7 +89,7 @@ class _WeightedBCE(torch.autograd.Function):
         owner = np.repeat(np.arange(users.size), np.diff(wanted.indptr))
         scores = _pair_scores(mine, vectors, owner, wanted.indices)
         loss = float(wanted.data @ np.logaddexp(0, -scores))
-        pull = csr_array((-wanted.data / (1 + np.exp(scores)), wanted.indices, wanted.indptr), shape=wanted.shape)
+        pull = csr_array((-wanted.data * expit(-scores), wanted.indices, wanted.indptr), shape=wanted.shape)
         gradient = spmm(transposed(pull), mine)  # [n, d]
         of_users = spmm(pull, vectors)  # [n_users, d]
 
