@@ -63,3 +63,15 @@ def test_the_spread_of_products_is_that_of_all_pairs() -> None:
     assert spread_of_products(users, items) == pytest.approx((users @ items.T).std(), rel=1e-5)
     users[2] = np.nan
     assert spread_of_products(users, items) == pytest.approx((users[[0, 1, 3, 4, 5, 6]] @ items.T).std(), rel=1e-5)
+
+
+def test_reasons_of_both_parts_and_the_own_vector_add_up_to_the_score(planted: Planted) -> None:
+    model = FilterGCN(**TRAINED | {"loss": "bpr", "filter": FILTER}).fit(planted.train)
+    user, item = next(iter(planted.withheld.items()))
+    why = model.explain(user, item, 100, method="shares")
+    [index], [place] = model.catalogue.users.index_of([user]), model.catalogue.items.index_of([item])
+    history = model.catalogue.seen[[index]].indices.astype(np.int64)
+    newcomers = model.newcomers("user", history=model.catalogue.items.ids_at(history))
+    terms = model.contributions(int(index), int(place), history)
+    np.testing.assert_allclose(terms.sum(), model.masked_newcomer_scores(newcomers)[0, place], rtol=1e-4)
+    assert why.rest is not None

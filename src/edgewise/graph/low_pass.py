@@ -10,7 +10,7 @@ from edgewise.graph.normalise import degree_scale
 from edgewise.graph.products import dense_product
 from edgewise.graph.spmm import spmm
 from edgewise.graph.svd import truncated_svd
-from edgewise.types import Floats
+from edgewise.types import Floats, Index
 
 
 @dataclass(frozen=True)
@@ -80,3 +80,9 @@ class LowPass:
         total = spmm(item_users, np.ascontiguousarray(alike.T)).T  # [b, n_items]
         filtered: Floats = np.add(total, (rows @ self.analysis) @ self.synthesis.T, order="C")
         return filtered
+
+    def terms(self, history: Index, item: int, item_users: csr_array) -> Floats:
+        """Return what each item of a history adds to the score of one item: float32 [n_history]."""
+        direct = (self.people[history] @ item_users[[item]].T).toarray()[:, 0]
+        terms: Floats = direct + self.analysis[history] @ self.synthesis[item]
+        return terms

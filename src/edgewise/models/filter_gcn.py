@@ -92,6 +92,12 @@ class FilterGCN(LightGCN):
         """Filter histories of anyone: float32 [b, n_items] for rows of ones [b, n_items]."""
         return LowPass(self.people, self.analysis, self.synthesis).scores(rows, self._item_users)
 
+    def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
+        """Add what each history item gives to the learned score and what it gives through the filter."""
+        low_pass = LowPass(self.people, self.analysis, self.synthesis)
+        learned = super().contributions(user_index, item_index, history)
+        return learned + low_pass.terms(history, item_index, self._item_users)
+
     def add_items(self, newcomers: Newcomers, order: Index) -> None:  # noqa: ARG002
         """Refuse: the filter's spectrum is that of the items it was made of."""
         raise ConfigError(

@@ -83,13 +83,7 @@ class GraphFilter(Recommender):
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Return what each history item adds to the score; the filter is linear, so these add up to it."""
-        rows = csr_array(
-            (np.ones(history.size, dtype=np.float32), history, np.arange(history.size + 1)),
-            shape=(history.size, len(self.catalogue.items)),
-        )
-        direct = (self.people[history] @ self._item_users[[item_index]].T).toarray()[:, 0]
-        terms: Floats = direct + (rows @ self.analysis) @ self.synthesis[item_index]
-        return terms
+        return LowPass(self.people, self.analysis, self.synthesis).terms(history, item_index, self._item_users)
 
     def score_newcomers(self, newcomers: Newcomers) -> Floats:
         """Score by history, as for known users."""
