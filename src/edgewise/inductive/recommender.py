@@ -6,10 +6,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array, hstack
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureConfig
@@ -25,8 +24,9 @@ from edgewise.nn.encoder import Activation, EncoderConfig
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, OneOf, SearchSpace
-from edgewise.train.config import TrainConfig
+from edgewise.train.config import LossName, TrainConfig
 from edgewise.train.loop import train
+from edgewise.train.losses import shortened
 from edgewise.train.objective import Drawn, RankingObjective
 from edgewise.train.plan import Plan
 from edgewise.train.validation import hold_out, watch_ndcg
@@ -53,11 +53,15 @@ class InductiveConfig(TrainConfig):
     # In each step so many of the users and items are taken for newcomers: no embedding and no edges, attributes alone, as
     # it will be when a newcomer comes. Without this a net relies on embeddings, and has little to say of a node without.
     cold_share: float = Field(default=0.3, ge=0, lt=1)
-    n_alike: NonNegativeInt = (
-        20  # a newcomer without edges hears from so many nodes of its side, the most alike by attributes
-    )
+    # A newcomer without edges hears from so many nodes of its side, the most alike by attributes; few are a chance draw
+    # where many are equally alike.
+    n_alike: NonNegativeInt = 200
     features: FeatureConfig = FeatureConfig()  # how columns become features: the section [features]
-    epochs: PositiveInt = 40
+    loss: LossName | None = "infonce"
+    learning_rate: PositiveFloat | None = 0.01
+    weights_l2: NonNegativeFloat = 0.01
+    l2: NonNegativeFloat | None = 0.01
+    epochs: PositiveInt = 12
 
     @model_validator(mode="after")
     def _scores_can_have_biases(self) -> Self:
@@ -99,7 +103,7 @@ class GraphRecommender(Recommender):
     weights: Floats  # of the net, embeddings left out, one after the other
     user_features: NDArray[np.uint8]  # the fitted transform of attributes as UTF-8 JSON; empty without a table
     item_features: NDArray[np.uint8]
-    vector_length: Floats  # [1], what vectors are cut to; 0: to nothing
+    vector_length: Floats  # [1], the most that vectors are shortened to; 0: they are not
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the net, then keep the vectors, and what newcomers need."""
@@ -228,9 +232,9 @@ class GraphRecommender(Recommender):
         return torch.cat([final, bias], dim=1).numpy(), torch.cat([x, *outputs[:-1]], dim=1).numpy()
 
     def _scaled(self, vectors: Tensor) -> Tensor:
-        """Cut vectors to one length where the loss sees angles alone."""
+        """Do to vectors what the loss does."""
         length = float(self.vector_length[0])
-        return normalize(vectors) * length if length else vectors
+        return shortened(vectors) * length if length else vectors
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors."""

@@ -21,6 +21,7 @@ from edgewise.train.losses import (
     bpr_loss,
     cosine_contrastive_loss,
     hardest,
+    shortened,
 )
 from edgewise.train.negatives import NegativeSampler
 from edgewise.train.penalties import flattened, l1_penalty, l2_penalty
@@ -135,6 +136,7 @@ class RankingObjective:
             below: float32 [n_users + n_items, d], the embeddings below the first layer. final: what the net makes of them.
             drawn: a batch.
             bias: float32 [n_users + n_items], of items what is added to their scores, of users 1; None: nothing is added.
+                With it infonce shortens vectors and does not cut them: a user of whom little is known may say little.
         """
         return self.ranking_loss(final, drawn, bias) + self._penalty(
             below if self._config.penalised == "layer-0" else final, self._row_weights
@@ -169,7 +171,7 @@ class RankingObjective:
         """Return the loss of a batch without penalties."""
         config, users = self._config, drawn.users[drawn.owner]
         if config.loss == "infonce":  # dot products of these are cosines over the temperature
-            table = normalize(table) * config.vector_length
+            table = (normalize(table) if bias is None else shortened(table)) * config.vector_length
         if bias is not None:
             table = torch.cat([table, bias[:, None]], dim=1)
         match config.loss:
