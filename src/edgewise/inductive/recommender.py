@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
@@ -53,15 +53,12 @@ class InductiveConfig(TrainConfig):
     # In each step so many of the users and items are taken for newcomers: no embedding and no edges, attributes alone, as
     # it will be when a newcomer comes. Without this a net relies on embeddings, and has little to say of a node without.
     cold_share: float = Field(default=0.3, ge=0, lt=1)
-    # A newcomer without edges hears from so many nodes of its side, the most alike by attributes; few are a chance draw
-    # where many are equally alike.
-    n_alike: NonNegativeInt = 200
+    # A newcomer without edges hears from so many nodes of its side, the most alike by attributes. Where many are equally
+    # alike, as people of one age and occupation are, few are a chance draw: take hundreds.
+    n_alike: NonNegativeInt = 20
     features: FeatureConfig = FeatureConfig()  # how columns become features: the section [features]
     loss: LossName | None = "infonce"
-    learning_rate: PositiveFloat | None = 0.01
-    weights_l2: NonNegativeFloat = 0.01
-    l2: NonNegativeFloat | None = 0.01
-    epochs: PositiveInt = 12
+    epochs: PositiveInt = 40
 
     @model_validator(mode="after")
     def _scores_can_have_biases(self) -> Self:
