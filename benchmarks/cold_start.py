@@ -5,13 +5,17 @@
 
 FOLDER holds citeulike-a (users, and tags of the articles) and ml-1m (ratings; genres, directors and plots of the films; gender,
 age group and occupation of the users). A fifth of the users or items is held out with all their events, by seed 0; with
---validation a fifth of what is left (seed 1) is, and the test part is not looked at: settings are chosen so.
+--validation a fifth of what is left (seed 1) is, and the test part is not looked at: settings are chosen so. A run that looks at
+it appends figures, p values and settings to benchmarks/log.jsonl.
 """
 
 import argparse
 import gzip
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +25,7 @@ from edgewise.compare.tasks import task_of
 from edgewise.config import override
 from edgewise.data import Dataset
 from edgewise.data.split import split_dataset
+from edgewise.evaluate.result import Comparison
 
 
 def lines_of(path: Path) -> Iterator[str]:
@@ -66,6 +71,26 @@ def movielens(folder: Path) -> Dataset:
 DATA = {"citeulike-a": citeulike, "ml-1m": movielens}
 
 
+def append_to_log(name: str, split: str, settings: dict[str, Any], comparison: Comparison) -> None:
+    models = {
+        model.name: {
+            **{metric: model.evaluation.overall[metric] for metric in ("ndcg@20", "recall@20")},
+            "ndcg@20 interval": model.intervals["ndcg@20"],
+            "fit_s": round(model.fit_s, 1),
+        }
+        for model in comparison.models.values()
+        if model.evaluation is not None
+    }
+    tests = [
+        {"better": test.better, "worse": test.worse, "p": test.p_corrected, "difference": test.difference}
+        for test in comparison.significance
+    ]
+    row = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "data": name, "split": split, "seed": comparison.seed}
+    row |= {"settings": settings, "models": models, "tests": tests, "machine": comparison.machine}
+    with (Path(__file__).parent / "log.jsonl").open("a") as log:
+        log.write(json.dumps(row) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -86,6 +111,8 @@ def main() -> None:
     for row in (header, *rows):
         print("  ".join(str(cell).ljust(24) for cell in row))
     print(verdict(comparison))
+    if not arguments.validation:
+        append_to_log(arguments.name, arguments.split, settings, comparison)
 
 
 if __name__ == "__main__":

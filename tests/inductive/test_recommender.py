@@ -65,6 +65,19 @@ def test_what_cannot_be_is_said() -> None:
         build("item-knn").fit(bare).with_new_items([1], history=[["u001"]])
 
 
+def test_items_begin_with_log_popularity_as_their_bias_and_vectors_are_told_apart_from_it() -> None:
+    model = fitted("graphsage", learning_rate=1e-9, inputs="ids")
+    popularity = np.log(model.catalogue.item_counts + 1.0)
+    np.testing.assert_allclose(model.items[:, -1], popularity - popularity.mean(), rtol=1e-4, atol=1e-6)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(model.users[:, -1], 1)  # type: ignore[attr-defined]
+    assert model.item_vectors().shape == (44, 8)  # type: ignore[attr-defined]
+
+
+def test_a_loss_that_sees_cosines_alone_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'alignment-uniformity' compares cosines alone"):
+        build("gcn", {"loss": "alignment-uniformity"})
+
+
 def test_one_tensor_of_weights_is_checked() -> None:
     model = fitted("gcn")
     model.weights = model.weights[:-1]  # type: ignore[attr-defined]
@@ -77,7 +90,7 @@ def test_a_table_that_tells_nothing_is_left_out_and_said_so() -> None:
     table = pl.DataFrame({"item_id": range(1000, 1044), "kind": ["same"] * 44})
     model = build("gcn", SMALL).fit(Dataset.from_events(frame.select("user_id", "item_id"), item_table=table))
     assert "the table of items has no column that tells its rows apart: left out" in model.record.notes
-    assert model.embed_new("item", attributes={"kind": "same"}).shape == (1, 8)
+    assert model.embed_new("item", attributes={"kind": "same"}).shape == (1, 9)  # and the bias
     assert np.isnan(model.embed_new("item", attributes={"kind": "same"})).all()
 
 

@@ -55,6 +55,23 @@ def test_rows_alone_have_the_ranking_loss_and_gradient_of_the_whole_table(settin
     np.testing.assert_allclose(rows.grad, whole.grad, atol=1e-7)
 
 
+def test_a_bias_is_added_to_the_scores_of_items_and_long_vectors_are_shortened_most() -> None:
+    # Dense and in float64: -log of e^s / (e^s + the sum over items that the user does not know), s = u i / T + bias with
+    # u and i over sqrt(1 + squared length).
+    met, table = _met(), _table().detach()
+    objective = RankingObjective(met, TrainConfig(loss="infonce", temperature=0.5, l2=0.0), seed=0)
+    bias = torch.cat([torch.ones(40), torch.linspace(-2, 2, 25)])
+    [*_, drawn] = objective.batches(0)
+    long = table.double().numpy()
+    short = long / np.sqrt(1 + np.square(long).sum(axis=1, keepdims=True))
+    scores = short[:40] @ short[40:].T / 0.5 + np.linspace(-2, 2, 25)
+    known = met.toarray() > 0
+    unknown = np.where(known | (met.sum(axis=0) == 0), 0, np.exp(scores)).sum(axis=1)
+    losses = -np.log(np.exp(scores) / (np.exp(scores) + unknown[:, None]))
+    expected = losses[drawn.users[drawn.owner], drawn.items - 40].mean()
+    assert float(objective.loss(table, table, drawn, bias)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_penalties_on_rows_alone_are_those_of_the_table_in_expectation() -> None:
     settings: dict[str, Any] = {"loss": "sampled-softmax", "n_negatives": 9, "l1": 0.05, "l2": 0.3, "batch_size": 30}
     objective = RankingObjective(_met(), TrainConfig(**settings), seed=0)

@@ -16,11 +16,14 @@ from edgewise.types import Floats
 class GraphNet(torch.nn.Module):
     """x = embedding + attributes W for every node; its vector is x plus what the encoder makes of x and the neighbours.
 
+    Beside x stands one more column, made in the same way and not encoded: an item's bias, what is added to all its scores.
+    So vectors need not tell what is popular, and of a user of whom little is known, that is left.
+
     Args:
         n_features: how many features users and items have; 0 for a side without attributes.
         encoder: the settings of the encoder.
         embedding_dim: columns of x and of the vectors.
-        start: float32 [n_nodes, embedding_dim], the embeddings at the start; None: nodes have none, attributes alone tell.
+        start: float32 [n_nodes, embedding_dim + 1], the embeddings at the start; None: nodes have none, attributes alone tell.
         adds_input: whether x is added to what the encoder makes.
     """
 
@@ -38,20 +41,20 @@ class GraphNet(torch.nn.Module):
         if start is not None:
             self.embeddings = torch.nn.Embedding(start.shape[0], start.shape[1], _weight=torch.from_numpy(start))
         self.of_attributes = torch.nn.ModuleList(
-            SparseLinear(n, embedding_dim, bias=False) if n else torch.nn.Identity() for n in n_features
+            SparseLinear(n, embedding_dim + 1, bias=False) if n else torch.nn.Identity() for n in n_features
         )
         self.embedding_dim = embedding_dim
         self.encoder = Encoder(encoder, embedding_dim, embedding_dim)
         self.adds_input = adds_input
 
     def attributes(self, users: csr_array, items: csr_array) -> Tensor:
-        """Return what the attributes of users, then items, say: float32 [n_users + n_items, d]."""
+        """Return what the attributes of users, then items, say: float32 [n_users + n_items, d + 1]."""
         return torch.cat([self.attributes_of(0, users), self.attributes_of(1, items)])
 
     def attributes_of(self, side: int, features: csr_array) -> Tensor:
-        """Return what the attributes of one side's nodes say, 0 for users and 1 for items: float32 [n, d]."""
+        """Return what the attributes of one side's nodes say, 0 for users and 1 for items: float32 [n, d + 1]."""
         if not features.shape[1]:
-            return torch.zeros(features.shape[0], self.embedding_dim)
+            return torch.zeros(features.shape[0], self.embedding_dim + 1)
         said: Tensor = self.of_attributes[side](features)
         return said
 

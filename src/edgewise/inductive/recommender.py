@@ -1,15 +1,14 @@
 """Recommenders with a learnt encoder over the graph of who met what: fitting them, and placing newcomers without training."""
 
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureConfig
@@ -23,12 +22,13 @@ from edgewise.inductive.inside import attends, attention, edges_of_newcomers, gr
 from edgewise.inductive.net import GraphNet
 from edgewise.newcomers import Newcomers
 from edgewise.nn.edges import Edges
-from edgewise.nn.encoder import EncoderConfig
+from edgewise.nn.encoder import Activation, EncoderConfig
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, OneOf, SearchSpace
-from edgewise.train.config import TrainConfig
+from edgewise.train.config import LossName, TrainConfig
 from edgewise.train.loop import train
+from edgewise.train.losses import shortened
 from edgewise.train.objective import Drawn, RankingObjective
 from edgewise.train.plan import Plan
 from edgewise.train.validation import hold_out, watch_ndcg
@@ -37,36 +37,54 @@ from edgewise.types import Floats, Index
 _SIDES = ("user", "item")
 
 
+class RankingEncoder(EncoderConfig):
+    """An encoder for ranking: little dropout, and nothing between the layers."""
+
+    dropout: float = 0.1
+    activation: Activation = "none"
+
+
 class InductiveConfig(TrainConfig):
     """Settings of recommenders with an encoder; those of training are [train]'s."""
 
     embedding_dim: PositiveInt = 64
     inputs: Literal["ids", "attributes", "both"] = "both"  # what a node is by itself; attributes where there are tables
     init_scale: PositiveFloat = 0.1  # standard deviation of the embeddings at the start
-    encoder: EncoderConfig = EncoderConfig()
+    encoder: EncoderConfig = RankingEncoder()
     adds_input: bool = True  # whether a node's vector is what the encoder makes plus what the node is by itself
     # In each step so many of the users and items are taken for newcomers: no embedding and no edges, attributes alone, as
     # it will be when a newcomer comes. Without this a net relies on embeddings, and has little to say of a node without.
     cold_share: float = Field(default=0.3, ge=0, lt=1)
-    n_alike: NonNegativeInt = (
-        20  # a newcomer without edges hears from so many nodes of its side, the most alike by attributes
-    )
+    # A newcomer without edges hears from so many nodes of its side, the most alike by attributes. Where many are equally
+    # alike, as people of one age and occupation are, few are a chance draw: take hundreds.
+    n_alike: NonNegativeInt = 20
     features: FeatureConfig = FeatureConfig()  # how columns become features: the section [features]
+    loss: LossName | None = "infonce"
     epochs: PositiveInt = 40
+
+    @model_validator(mode="after")
+    def _scores_can_have_biases(self) -> Self:
+        if self.traits.angular and self.loss != "infonce":
+            raise ValueError(
+                f"loss = {self.loss!r} compares cosines alone, and items have biases here; use 'infonce', 'sampled-softmax', "
+                "'bpr' or another whose scores are sums"
+            )
+        return self
 
 
 class GraphRecommender(Recommender):
     """The base of `gcn`, `gat` and `graphsage`: they differ in the convolution, and so in their settings.
 
     A node is an embedding plus a linear map of its attributes; the encoder makes vectors of nodes and neighbours; scores
-    are dot products. A new user or item has no embedding; its vector comes from its attributes and from its neighbours'
+    are dot products plus an item's bias, which starts from log popularity: of a user of whom little is known, vectors
+    need to tell only in what it differs from the others. A new user or item has no embedding; its vector comes from its attributes and from its neighbours'
     layers, which are kept, by the same weights. Nothing is trained for it, and nobody else's vector changes.
     """
 
     Config: ClassVar[type[InductiveConfig]]
     needs: ClassVar[str] = "interactions; attributes where there are any"
     STATE: ClassVar[tuple[str, ...]] = (
-        "users", "items", "user_layers", "item_layers", "weights", "user_features", "item_features", "is_angular",
+        "users", "items", "user_layers", "item_layers", "weights", "user_features", "item_features", "vector_length",
     )  # fmt: skip
     SEARCH: ClassVar[SearchSpace] = {
         "l2": LogUniform(1e-3, 0.3),
@@ -77,19 +95,19 @@ class GraphRecommender(Recommender):
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
     scores_cold_items: ClassVar[bool] = True
 
-    users: Floats  # [n_users, d]; NaN for whom nothing is known
-    items: Floats  # [n_items, d]; NaN likewise
+    users: Floats  # [n_users, d + 1], the last column 1; NaN for whom nothing is known
+    items: Floats  # [n_items, d + 1], the last column the bias; NaN likewise
     user_layers: Floats  # [n_users, sum of columns], what goes into each layer, side by side
     item_layers: Floats  # [n_items, sum of columns]
     weights: Floats  # of the net, embeddings left out, one after the other
     user_features: NDArray[np.uint8]  # the fitted transform of attributes as UTF-8 JSON; empty without a table
     item_features: NDArray[np.uint8]
-    is_angular: NDArray[np.uint8]  # [1], 1 where scores are cosines
+    vector_length: Floats  # [1], the most that vectors are shortened to; 0: they are not
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train the net, then keep the vectors, and what newcomers need."""
         config: InductiveConfig = self.config.for_data(dataset.interactions)
-        self.is_angular = np.array([config.traits.angular], dtype=np.uint8)
+        self.vector_length = np.array([config.vector_length], dtype=np.float32)
         sides = self._sides_of(dataset)
         x_of_all = [
             csr_array((n, 0), dtype=np.float32) if side is None else side.of_training
@@ -100,10 +118,11 @@ class GraphRecommender(Recommender):
         x_of = [x[rows] for x, rows in zip(x_of_all, met, strict=True)]
         met_by = csr_array(dataset.interactions[met[0]][:, met[1]])
         interactions, held_out = hold_out(met_by, config.valid_share, make_rng(self.seed, "valid"))
-        net = self._new_net((x_of[0].shape[1], x_of[1].shape[1]), sum(interactions.shape))
+        net = self._new_net((x_of[0].shape[1], x_of[1].shape[1]), self._start(interactions))
         edges = Edges.from_csr(bipartite(interactions))
         alike = NewcomerEdges(edges, [alike_rows(x, x, config.n_alike, skip_diagonal=True) for x in x_of])
         objective = RankingObjective(interactions, config, self.seed)
+        is_user = torch.arange(edges.n_receivers) < met[0].size
         has_attributes = torch.from_numpy(np.concatenate([np.diff(x.indptr) > 0 for x in x_of]))
 
         def loss(drawn: Drawn) -> Tensor:
@@ -114,8 +133,9 @@ class GraphRecommender(Recommender):
             own = said
             if net.embeddings is not None:
                 own = said + net.embeddings.weight * ~is_cold[:, None]
-            final = net.vectors(own, alike.with_newcomers(is_cold.numpy()))
-            return objective.loss(own, final, drawn)
+            x = own[:, :-1]
+            final = net.vectors(x, alike.with_newcomers(is_cold.numpy()))
+            return objective.loss(x, final, drawn, torch.where(is_user, 1.0, own[:, -1]))
 
         def vectors() -> tuple[Floats, Floats]:
             with torch.no_grad():
@@ -178,13 +198,23 @@ class GraphRecommender(Recommender):
                 self.record.notes.append(f"the table of {name}s has no column that tells its rows apart: left out")
         return sides
 
-    def _new_net(self, n_features: tuple[int, int], n_nodes: int | None) -> GraphNet:
-        """Make the net; without `n_nodes` one that has no embeddings, for newcomers."""
+    def _start(self, interactions: csr_array) -> Floats | None:
+        """Return the embeddings at the start: noise, and log popularity for the biases of items: float32 [n_nodes, d + 1].
+
+        Biases that start from nothing end short of popularity, since vectors learn it first, and pass it to newcomers badly.
+        """
+        config, (n_users, n_items) = self.config, interactions.shape
+        if config.inputs == "attributes":
+            return None
+        start = make_rng(self.seed, "start").standard_normal((n_users + n_items, config.embedding_dim + 1))
+        start *= config.init_scale
+        popularity = np.log(np.bincount(interactions.indices, minlength=n_items) + 1.0)
+        start[:, -1] = np.concatenate([np.zeros(n_users), popularity - popularity.mean()])
+        return start.astype(np.float32)
+
+    def _new_net(self, n_features: tuple[int, int], start: Floats | None) -> GraphNet:
+        """Make the net; without a start one that has no embeddings, for newcomers."""
         config = self.config
-        start: Floats | None = None
-        if n_nodes is not None and config.inputs != "attributes":
-            start = make_rng(self.seed, "start").standard_normal((n_nodes, config.embedding_dim), dtype=np.float32)
-            start *= np.float32(config.init_scale)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(make_rng(self.seed, "net").integers(2**62)))
             return GraphNet(n_features, config.encoder, config.embedding_dim, start, adds_input=config.adds_input)
@@ -193,14 +223,17 @@ class GraphRecommender(Recommender):
         """Return the vectors, and what goes into each layer, side by side."""
         said = net.attributes(*x_of)
         own = said if net.embeddings is None else said + net.embeddings.weight
-        outputs = net.encoder.layers(own, edges)
+        x, bias = own[:, :-1], own[:, -1:].clone()
+        bias[: x_of[0].shape[0]] = 1
+        outputs = net.encoder.layers(x, edges)
         made = net.encoder.combined(outputs)
-        final = self._scaled(own + made if net.adds_input else made)
-        return final.numpy(), torch.cat([own, *outputs[:-1]], dim=1).numpy()
+        final = self._scaled(x + made if net.adds_input else made)
+        return torch.cat([final, bias], dim=1).numpy(), torch.cat([x, *outputs[:-1]], dim=1).numpy()
 
     def _scaled(self, vectors: Tensor) -> Tensor:
-        """Cut vectors to length 1 where the loss sees angles alone."""
-        return normalize(vectors) if self.is_angular[0] else vectors
+        """Do to vectors what the loss does."""
+        length = float(self.vector_length[0])
+        return shortened(vectors) * length if length else vectors
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors."""
@@ -208,11 +241,11 @@ class GraphRecommender(Recommender):
 
     def similarity_block(self, item_index: Index) -> Floats:
         """Return the cosines of the items' vectors."""
-        return cosine_block(self.items, item_index)
+        return cosine_block(self.items[:, :-1], item_index)
 
     def item_vectors(self) -> Floats:
         """Return the items' vectors."""
-        return np.nan_to_num(self.items)
+        return np.nan_to_num(self.items[:, :-1])
 
     def embed_newcomers(self, newcomers: Newcomers) -> Floats:
         """Encode newcomers from their attributes and their neighbours' layers; NaN for whom nothing is known."""
@@ -249,8 +282,10 @@ class GraphRecommender(Recommender):
         """
         edges = edges_of_newcomers(hears, degrees)
         with torch.no_grad():
-            own, theirs = net.attributes_of(side, x), split_layers(net, torch.from_numpy(layers))
-            vectors: Floats = self._scaled(net.vectors_of_newcomers(own, theirs, edges)).numpy()
+            told, theirs = net.attributes_of(side, x), split_layers(net, torch.from_numpy(layers))
+            final = self._scaled(net.vectors_of_newcomers(told[:, :-1], theirs, edges))
+            bias = told[:, -1:] if side else torch.ones(x.shape[0], 1)
+            vectors: Floats = torch.cat([final, bias], dim=1).numpy()
         return vectors
 
     @property
@@ -275,10 +310,10 @@ class GraphRecommender(Recommender):
             x = features.of_newcomers(variants, kept.shape[0])
         with torch.no_grad():
             said, theirs = (
-                self._net.attributes_of(0, x),
+                self._net.attributes_of(0, x)[:, :-1],
                 split_layers(self._net, torch.from_numpy(self.item_layers[met])),
             )
-        items = torch.from_numpy(self.items[item_index])
+        items = torch.from_numpy(np.ascontiguousarray(self.items[item_index, :-1]))
         place = np.searchsorted(met, [piece.place for piece in evidence.pieces if piece.kind == "history"])
         if method == "attention":
             amounts = np.zeros((len(evidence.pieces), item_index.size), dtype=np.float32)

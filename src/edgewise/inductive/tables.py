@@ -35,7 +35,7 @@ class TableRecommender(Recommender):
         self.users_sent, self.items_sent = trained.users_sent, trained.items_sent
 
     def score_block(self, user_index: Index) -> Floats:
-        """Multiply vectors; NaN for a user without interactions, whose vector is what is left of the random start."""
+        """Multiply vectors; NaN where nothing is known of the user or the item."""
         return score_embeddings(self.users, self.items, user_index)
 
     def similarity_block(self, item_index: Index) -> Floats:
@@ -43,8 +43,8 @@ class TableRecommender(Recommender):
         return cosine_block(self.items, item_index)
 
     def item_vectors(self) -> Floats:
-        """Return the items' vectors after propagation."""
-        return self.items
+        """Return the items' vectors after propagation; zeros for an item of which nothing is known."""
+        return np.nan_to_num(self.items)
 
     def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
         """Fold in by history; NaN without one."""

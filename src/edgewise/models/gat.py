@@ -2,17 +2,14 @@
 
 from typing import ClassVar
 
-from edgewise.inductive.recommender import GraphRecommender, InductiveConfig
-from edgewise.nn.encoder import Activation, EncoderConfig
+from edgewise.inductive.recommender import GraphRecommender, InductiveConfig, RankingEncoder
 
 
-class GATEncoder(EncoderConfig):
+class GATEncoder(RankingEncoder):
     """The encoder of `gat`; conv gat, gatv2 (additive scores) or transformer (dot products)."""
 
     conv: str = "gatv2"
     n_heads: int = 4
-    dropout: float = 0.1
-    activation: Activation = "none"
 
 
 class GATConfig(InductiveConfig):

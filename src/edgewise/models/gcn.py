@@ -2,16 +2,13 @@
 
 from typing import ClassVar
 
-from edgewise.inductive.recommender import GraphRecommender, InductiveConfig
-from edgewise.nn.encoder import Activation, EncoderConfig
+from edgewise.inductive.recommender import GraphRecommender, InductiveConfig, RankingEncoder
 
 
-class GCNEncoder(EncoderConfig):
+class GCNEncoder(RankingEncoder):
     """The encoder of `gcn`."""
 
     conv: str = "gcn"
-    dropout: float = 0.1
-    activation: Activation = "none"
 
 
 class GCNConfig(InductiveConfig):

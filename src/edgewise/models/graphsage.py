@@ -2,16 +2,13 @@
 
 from typing import ClassVar
 
-from edgewise.inductive.recommender import GraphRecommender, InductiveConfig
-from edgewise.nn.encoder import Activation, EncoderConfig
+from edgewise.inductive.recommender import GraphRecommender, InductiveConfig, RankingEncoder
 
 
-class SAGEEncoder(EncoderConfig):
+class SAGEEncoder(RankingEncoder):
     """The encoder of `graphsage`."""
 
     conv: str = "sage"
-    dropout: float = 0.1
-    activation: Activation = "none"
 
 
 class GraphSAGEConfig(InductiveConfig):

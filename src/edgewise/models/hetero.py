@@ -16,12 +16,13 @@ from torch.nn.functional import normalize
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureEncoder
-from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
+from edgewise.embeddings import unit_vectors
 from edgewise.errors import DataError
 from edgewise.graph.folding import senders
 from edgewise.graph.heterogeneous import REVERSE, EdgeType, HeterogeneousGraph
 from edgewise.graph.relations import FRIEND, ITEM, USER, Attributes, GraphConfig, heterogeneous, is_relation
 from edgewise.graph.spmm import spmm
+from edgewise.inductive.tables import TableRecommender
 from edgewise.newcomers import Newcomers
 from edgewise.nn.heterogeneous import (
     Combine,
@@ -32,7 +33,6 @@ from edgewise.nn.heterogeneous import (
     typed_edges,
 )
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
-from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, OneOf, SearchSpace
 from edgewise.train.config import TrainConfig
@@ -40,7 +40,7 @@ from edgewise.train.loop import train
 from edgewise.train.objective import Drawn, RankingObjective
 from edgewise.train.plan import Plan
 from edgewise.train.validation import hold_out, watch_ndcg
-from edgewise.types import Bools, Floats, Index
+from edgewise.types import Bools, Floats
 
 
 class HeteroConfig(TrainConfig):
@@ -164,7 +164,7 @@ class HeteroNet(torch.nn.Module):
         return torch.cat([final[USER], final[ITEM]])
 
 
-class Hetero(Recommender):
+class Hetero(TableRecommender):
     """Score by the dot product of a user and an item after an encoder over all relations that the data have.
 
     With the defaults it is LightGCN on the graph of everything: users, items, friends and categories are nodes, an edge of
@@ -201,10 +201,7 @@ class Hetero(Recommender):
         "combine": OneOf(("weights", "sum", "attention")),
     }
 
-    users: Floats  # [n_users, d]; NaN for a user of whom nothing is known
-    items: Floats  # [n_items, d]; NaN likewise
-    users_sent: Floats  # [n_users, d], what each user sends to a new item; no row where nobody can be folded in
-    items_sent: Floats  # [n_items, d], what each item sends to a new user
+    # Users and items of whom nothing is known have NaN; `users_sent` and `items_sent` no row where nobody can be folded in.
     friends_sent: Floats  # [n_users, d], what each user sends to a new friend; no row without a social graph
     user_values: Floats  # [n_features, d], what each value of an attribute, or each feature, gives a new user
     item_values: Floats  # [n_features, d], a new item
@@ -318,12 +315,6 @@ class Hetero(Recommender):
         total[~told] = np.nan
         return unit_vectors(total) if self._is_angular else total
 
-    def add_items(self, newcomers: Newcomers, order: Index) -> None:
-        """Append vectors; what a new item would send to new users is not known, so it sends nothing."""
-        super().add_items(newcomers, order)
-        nothing = np.zeros((len(newcomers), self.items_sent.shape[1]), dtype=np.float32)
-        self.items_sent = np.vstack([self.items_sent, nothing])[order]
-
     @cached_property
     def _encoders(self) -> dict[str, FeatureEncoder | None]:
         saved = {USER: self.user_encoder, ITEM: self.item_encoder}
@@ -332,18 +323,6 @@ class Hetero(Recommender):
     @cached_property
     def _is_angular(self) -> bool:
         return bool(self.config.for_data(self.catalogue.seen).traits.angular)
-
-    def score_block(self, user_index: Index) -> Floats:
-        """Multiply vectors; NaN where nothing is known of the user or the item."""
-        return score_embeddings(self.users, self.items, user_index)
-
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Return the cosines of the items' vectors."""
-        return cosine_block(self.items, item_index)
-
-    def item_vectors(self) -> Floats:
-        """Return the items' vectors; zeros for an item of which nothing is known."""
-        return np.nan_to_num(self.items)
 
 
 class _Sent:

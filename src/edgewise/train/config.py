@@ -177,6 +177,13 @@ class TrainConfig(LoopConfig):
         return TRAITS[self.loss or "sampled-softmax"]
 
     @property
+    def vector_length(self) -> float:
+        """How long vectors are for the loss; 0 where it takes them as they are."""
+        if self.loss == "infonce":
+            return float((self.temperature or 0.15) ** -0.5)
+        return float(self.traits.angular)
+
+    @property
     def avoids_known(self) -> bool:
         """Whether what a user met is never a negative."""
         return self.traits.avoid_known if self.avoid_known is None else self.avoid_known

@@ -127,6 +127,15 @@ def hardest(table: Tensor, users: Index, candidates: Index, n_negatives: int) ->
         return torch.from_numpy(candidates).to(best.device).gather(1, best).cpu().numpy()
 
 
+def shortened(vectors: Tensor) -> Tensor:
+    """Shorten the rows of float32 [n, d] to less than 1, the long ones most: x / sqrt(1 + |x|^2).
+
+    Long vectors come out as if cut to length 1, and their products as cosines; a short one stays short, and says little.
+    """
+    short: Tensor = vectors * (1 + vectors.square().sum(dim=1, keepdim=True)).rsqrt()
+    return short
+
+
 def rows_of(table: Tensor, rows: Index) -> Tensor:
     """Return rows of a table, differentiable: its gradient is summed in a fixed order whatever the number of threads."""
     return embedding(_index(rows, table), table)

@@ -21,6 +21,7 @@ from edgewise.train.losses import (
     bpr_loss,
     cosine_contrastive_loss,
     hardest,
+    shortened,
 )
 from edgewise.train.negatives import NegativeSampler
 from edgewise.train.penalties import flattened, l1_penalty, l2_penalty
@@ -128,14 +129,16 @@ class RankingObjective:
         for batch in make(self._interactions, self.batch_size, rng):
             yield self._with_negatives(batch, rng)
 
-    def loss(self, below: Tensor, final: Tensor, drawn: Drawn) -> Tensor:
+    def loss(self, below: Tensor, final: Tensor, drawn: Drawn, bias: Tensor | None = None) -> Tensor:
         """Return the loss of a batch.
 
         Args:
             below: float32 [n_users + n_items, d], the embeddings below the first layer. final: what the net makes of them.
             drawn: a batch.
+            bias: float32 [n_users + n_items], of items what is added to their scores, of users 1; None: nothing is added.
+                With it infonce shortens vectors and does not cut them: a user of whom little is known may say little.
         """
-        return self.ranking_loss(final, drawn) + self._penalty(
+        return self.ranking_loss(final, drawn, bias) + self._penalty(
             below if self._config.penalised == "layer-0" else final, self._row_weights
         )
 
@@ -164,9 +167,13 @@ class RankingObjective:
         weights = self._row_weights[torch.from_numpy(rows)] * torch.from_numpy(share.astype(np.float32))
         return self.ranking_loss(there, local) + self._penalty(there, weights)
 
-    def ranking_loss(self, table: Tensor, drawn: Drawn) -> Tensor:
+    def ranking_loss(self, table: Tensor, drawn: Drawn, bias: Tensor | None = None) -> Tensor:
         """Return the loss of a batch without penalties."""
         config, users = self._config, drawn.users[drawn.owner]
+        if config.loss == "infonce":  # dot products of these are cosines over the temperature
+            table = (normalize(table) if bias is None else shortened(table)) * config.vector_length
+        if bias is not None:
+            table = torch.cat([table, bias[:, None]], dim=1)
         match config.loss:
             case "bpr" | "bce":
                 negatives = drawn.negatives
@@ -190,8 +197,6 @@ class RankingObjective:
             case "alignment-uniformity":
                 return alignment_uniformity_loss(table, users, drawn.items, drawn.spread, config.uniformity or 1.0)
             case _:
-                if config.loss == "infonce":  # dot products of these are cosines over the temperature
-                    table = normalize(table) * (config.temperature or 0.15) ** -0.5
                 return sampled_softmax_loss(
                     table,
                     drawn.users,
