@@ -28,7 +28,7 @@ CASES = [
     Case("ultragcn", {"embedding_dim": 16}),
     Case("gcn", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}, "epochs": 20}),
     Case("gat", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}, "epochs": 20}),
-    Case("graphsage", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}, "epochs": 40}),
+    Case("graphsage", {"embedding_dim": 16, "encoder": {"hidden_dim": 16}, "epochs": 40, "temperature": 0.3}),
     Case("hetero", {"embedding_dim": 16, "epochs": 40}),
     Case(
         "biases",
