@@ -1,6 +1,6 @@
 """Users and items that training never saw: graph nets beside content, kNN and popularity.
 
-    python benchmarks/cold_start.py FOLDER citeulike-a cold-items --models popularity,content,graphsage --set graphsage.loss=infonce
+    python benchmarks/cold_start.py FOLDER citeulike-a cold-items --models popularity,item-knn,content,graphsage
     python benchmarks/cold_start.py FOLDER ml-1m cold-users --models popularity,user-knn,graphsage --validation
 
 FOLDER holds citeulike-a (users, and tags of the articles) and ml-1m (ratings; genres, directors and plots of the films; gender,
