@@ -139,6 +139,15 @@ def moment(value: float | str) -> int:
     return found
 
 
+def written(moment_ms: int) -> str:
+    """Write a time so that nobody has to guess what it counts: ISO 8601, UTC.
+
+    >>> written(1_717_143_960_000), written(1)
+    ('2024-05-31T08:26:00.000Z', '1970-01-01T00:00:00.001Z')
+    """
+    return (_SINCE + timedelta(milliseconds=moment_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _moment_of_number(number: float) -> int | None:
     if isinstance(number, float) and not math.isfinite(number):
         return None

@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
-from edgewise.data.times import moment
+from edgewise.data.times import moment, written
 from edgewise.data.vocabulary import EVENT_NAMES, rank_of, standard_type
 from edgewise.errors import DataError
 
@@ -121,9 +121,9 @@ def subject_of(some_id: str) -> str:
 
 
 def record_of(event: Event) -> dict[str, Any]:
-    """Return the event as JSON has it; what is not known is left out."""
+    """Return the event as JSON has it, its time as ISO 8601; what is not known is left out."""
     record: dict[str, Any] = {"event_id": event.event_id, "user_id": event.user_id, "item_id": event.item_id}
-    record |= {"type": event.type, "value": event.value, "timestamp": event.timestamp}
+    record |= {"type": event.type, "value": event.value, "timestamp": written(event.timestamp)}
     record |= {"session_id": event.session_id, "target_user_id": event.target_user_id}
     return {key: value for key, value in record.items() if value is not None}
 

@@ -8,9 +8,10 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import accumulate
 from typing import NamedTuple
 
-from edgewise.errors import DataError, EdgewiseError, StoreBusyError, StoreError
+from edgewise.errors import DataError, StoreBusyError, StoreError
 from edgewise.store.event import Event
 from edgewise.store.protocol import DeadLetter, EventStore, Offset
 
@@ -93,14 +94,14 @@ class GroupCommit:
 
     def _run(self) -> None:
         while calls := self._next():
-            try:
-                self._store_together(calls)
-            except BaseException as error:  # the thread must live, and the callers learn of it
-                for call in calls:
-                    if not call.future.done():
-                        call.future.set_exception(error)
+            outcomes = self._store_together(calls)
             with self._has_work:
                 self._n_waiting -= sum(len(call.events) for call in calls)
+            for call, outcome in zip(calls, outcomes, strict=True):
+                if isinstance(outcome, Exception):
+                    call.future.set_exception(outcome)
+                else:
+                    call.future.set_result(outcome)
 
     def _next(self) -> list[_Call]:
         """Wait for calls and take as many as fit into one transaction; none after `close`."""
@@ -114,7 +115,7 @@ class GroupCommit:
                 n_events += len(calls[-1].events)
             return calls
 
-    def _store_together(self, calls: list[_Call]) -> None:
+    def _store_together(self, calls: list[_Call]) -> "list[list[bool] | Exception]":
         try:
             new = self._store.append(
                 [event for call in calls for event in call.events],
@@ -122,17 +123,12 @@ class GroupCommit:
                 dead_letters=[letter for call in calls for letter in call.dead_letters],
                 register=self._register,
             )
-        except DataError:
+        except DataError as error:
             if len(calls) == 1:
-                raise
+                return [error]
             # One call brought what no store can hold; the others must not suffer for it.
-            for call in calls:
-                try:
-                    self._store_together([call])
-                except EdgewiseError as error:
-                    call.future.set_exception(error)
-            return
-        start = 0
-        for call in calls:
-            call.future.set_result(new[start : start + len(call.events)])
-            start += len(call.events)
+            return [outcome for call in calls for outcome in self._store_together([call])]
+        except Exception as error:  # whatever it is: the callers wait to be told, and the thread must live
+            return [error] * len(calls)
+        ends = list(accumulate(len(call.events) for call in calls))
+        return [new[end - len(call.events) : end] for call, end in zip(calls, ends, strict=True)]

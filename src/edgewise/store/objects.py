@@ -1,7 +1,7 @@
 """What is told of users and items beside their events, with the parts that Gorse gives them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -64,42 +64,74 @@ def packed(stored: StoredUser | StoredItem) -> list[str | int | None]:
     Raises:
         DataError: if a part is not of its type.
     """
-    return [_packed(field.name, getattr(stored, field.name)) for field in fields(stored)]
+    return [_PACK[field.name](field.name, getattr(stored, field.name)) for field in fields(stored)]
 
 
 def unpacked(kind: type[S], row: tuple[Any, ...]) -> S:
     """Undo `packed`."""
-    return kind(*(_READ.get(field.name, _same)(cell) for field, cell in zip(fields(kind), row, strict=True)))
+    return kind(*(_UNPACK.get(field.name, _same)(cell) for field, cell in zip(fields(kind), row, strict=True)))
+
+
+def _id(name: str, part: Any) -> str:
+    return checked_id(part, name)
+
+
+def _json(name: str, part: Any) -> str:
+    try:
+        return json.dumps(part, allow_nan=False)  # nothing beyond ASCII, so half a surrogate pair is no trouble either
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{name} cannot be kept as JSON: {error}.") from None
+
+
+def _words(name: str, part: Any) -> str:
+    if not isinstance(part, list | tuple) or not all(isinstance(word, str) for word in part):
+        raise _wrong(name, part, "a list of texts")
+    return json.dumps(list(part))
+
+
+def _text(name: str, part: Any) -> str:
+    if not isinstance(part, str) or any("\ud800" <= letter <= "\udfff" for letter in part):
+        raise _wrong(name, part, "text")
+    return part
+
+
+def _yes_no(name: str, part: Any) -> int:
+    if not isinstance(part, bool):
+        raise _wrong(name, part, "true or false")
+    return int(part)
+
+
+def _time(name: str, part: Any) -> int | None:
+    if part is not None and (isinstance(part, bool) or not isinstance(part, int) or part.bit_length() > 62):
+        raise _wrong(name, part, "milliseconds since 1970")
+    return part
+
+
+def _wrong(name: str, part: Any, expected: str) -> DataError:
+    return DataError(f"{name} is {repr(part)[:60]}; expected {expected}.")
 
 
 def _same(cell: Any) -> Any:
     return cell
 
 
-def _words(cell: str) -> tuple[str, ...]:
+def _tuple(cell: str) -> tuple[str, ...]:
     return tuple(json.loads(cell))
 
 
-_READ = {"labels": json.loads, "subscribe": _words, "categories": _words, "is_hidden": bool}
-
-
-def _packed(name: str, part: Any) -> str | int | None:
-    if name in ("user_id", "item_id"):
-        return checked_id(part, name)
-    if name in ("subscribe", "categories"):
-        if not isinstance(part, list | tuple) or not all(isinstance(word, str) for word in part):
-            raise DataError(f"{name} is {str(part)[:60]!r}; expected a list of texts.")
-        return json.dumps(list(part))  # not a character beyond ASCII, so half a surrogate pair is no trouble either
-    if name == "labels":
-        try:
-            return json.dumps(part, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise DataError(f"labels cannot be kept as JSON: {error}.") from None
-    kinds: dict[str, type | tuple[type, ...]] = {"is_hidden": bool, "timestamp": (int, type(None)), "comment": str}
-    if not isinstance(part, kinds[name]) or (name == "timestamp" and isinstance(part, bool)):
-        raise DataError(f"{name} is {str(part)[:60]!r}, of the wrong type {type(part).__name__}.")
-    if name == "comment" and any("\ud800" <= letter <= "\udfff" for letter in part):
-        raise DataError("comment has half a surrogate pair in it; expected text.")
-    if name == "timestamp" and part is not None and not abs(part) < 2**63:
-        raise DataError(f"timestamp is {part!r}, which is no time.")
-    return int(part) if isinstance(part, bool) else part
+_PACK: dict[str, Callable[[str, Any], str | int | None]] = {
+    "user_id": _id,
+    "item_id": _id,
+    "labels": _json,
+    "subscribe": _words,
+    "categories": _words,
+    "comment": _text,
+    "is_hidden": _yes_no,
+    "timestamp": _time,
+}
+_UNPACK: dict[str, Callable[[Any], Any]] = {
+    "labels": json.loads,
+    "subscribe": _tuple,
+    "categories": _tuple,
+    "is_hidden": bool,
+}

@@ -157,12 +157,13 @@ class SqliteStore:
     def erase_events(self, user_id: str, item_id: str, type: str | None = None) -> int:
         """Erase what a user did with an item; returns how many events that were."""
         with self._transaction() as connection:
+            seq = _next_seq(connection)
             where, values = "user_id = ? AND item_id = ?", [user_id, item_id]
             if type is not None:
                 where, values = f"{where} AND type = ?", [*values, type]
             n_events = connection.execute(f"DELETE FROM events WHERE {where}", values).rowcount
             if n_events:
-                _tell_erased(connection, "some", user_id)
+                _tell_erased(connection, seq, "some", user_id)
         self._empty_log()
         return n_events
 
@@ -173,22 +174,24 @@ class SqliteStore:
             StoreBusyError: if all is erased, but a reader that does not finish keeps the old pages in the write-ahead log.
         """
         with self._transaction() as connection:
+            seq = _next_seq(connection)
             n_events = connection.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
             n_events += connection.execute("DELETE FROM events WHERE target_user_id = ?", (user_id,)).rowcount
             connection.execute("DELETE FROM users WHERE user_id = ?", (user_id,))
             letters = connection.execute("SELECT seq, payload FROM dead_letters").fetchall()
             named = [(seq,) for seq, payload in letters if _names(payload, user_id)]
             connection.executemany("DELETE FROM dead_letters WHERE seq = ?", named)
-            _tell_erased(connection, "user", user_id)
+            _tell_erased(connection, seq, "user", user_id)
         self._empty_log()
         return n_events
 
     def erase_item(self, item_id: str) -> int:
         """Erase an item, its events and its object; returns how many events it had."""
         with self._transaction() as connection:
+            seq = _next_seq(connection)
             n_events = connection.execute("DELETE FROM events WHERE item_id = ?", (item_id,)).rowcount
             connection.execute("DELETE FROM items WHERE item_id = ?", (item_id,))
-            _tell_erased(connection, "item", item_id)
+            _tell_erased(connection, seq, "item", item_id)
         self._empty_log()
         return n_events
 
@@ -394,7 +397,7 @@ class SqliteStore:
 
 def _insert(connection: sqlite3.Connection, events: Sequence[Event], erased_at: Mapping[str, int]) -> list[bool]:
     """Insert the events that are new, and number them without gaps."""
-    seq = connection.execute(_LAST_SEQ).fetchone()[0] + 1
+    seq = _next_seq(connection)
     new = []
     for event in events:
         if erased_at and event.timestamp <= max(
@@ -419,10 +422,14 @@ def _erased_at(connection: sqlite3.Connection) -> dict[str, int]:
     )
 
 
-def _tell_erased(connection: sqlite3.Connection, kind: str, some_id: str) -> None:
-    seq = connection.execute(_LAST_SEQ).fetchone()[0] + 1
+def _tell_erased(connection: sqlite3.Connection, seq: int, kind: str, some_id: str) -> None:
     row = (seq, kind, subject_of(some_id), time.time_ns() // 1_000_000)
     connection.execute("INSERT INTO erased VALUES (?, ?, ?, ?)", row)
+
+
+def _next_seq(connection: sqlite3.Connection) -> int:
+    """Return the number after the last; to be asked before deleting, since the last entry may be among the deleted."""
+    return int(connection.execute(_LAST_SEQ).fetchone()[0]) + 1
 
 
 def _event(row: tuple[Any, ...]) -> Event:

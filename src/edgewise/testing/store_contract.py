@@ -213,7 +213,7 @@ def objects_come_back_as_they_went_in(open_store: Open) -> None:
         DataError, match="'colour' cannot be changed; there are is_hidden, categories, timestamp, labels, comment"
     ):
         store.patch_item("i", {"colour": "red"})
-    with pytest.raises(DataError, match="is_hidden is 'no', of the wrong type str"):
+    with pytest.raises(DataError, match="is_hidden is 'no'; expected true or false"):
         store.patch_item("i", {"is_hidden": "no"})
     with pytest.raises(DataError, match="labels cannot be kept as JSON"):
         store.put_users([StoredUser("good"), StoredUser("u", labels=float("nan"))])
