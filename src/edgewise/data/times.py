@@ -164,8 +164,8 @@ def _moment_of_text(text: str) -> int | None:
             return _moment_of_number(int(text))
         if not compact and re.fullmatch(r"[+-]?\d{1,20}\.\d{0,20}", text, re.ASCII):
             return _moment_of_number(float(text))
-        written = text.upper() if not compact or len(text) == 8 else f"{text[:8]}T{text[8:]}"
-        found = datetime.fromisoformat(written)
+        spelt = text.upper() if not compact or len(text) == 8 else f"{text[:8]}T{text[8:]}"
+        found = datetime.fromisoformat(spelt)
     except ValueError:
         return None
     return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _SINCE) // timedelta(milliseconds=1)
