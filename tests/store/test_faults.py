@@ -266,19 +266,20 @@ def test_a_writer_that_holds_the_file_makes_others_wait_then_say_so(
 
 def test_an_erased_user_is_in_no_file(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "events.db")
-    rng = random.Random(0)
+    rng = random.Random(1)  # with these, a split page keeps a copy of person-017 (SQLite 3.40)
+
+    def some_event(number: int) -> Event:
+        person, item = f"person-{rng.randrange(40):03d}", f"i{rng.randrange(99)}"
+        return event(number, person, item, session_id=f"visit-{number:06d}")
+
     for batch in range(60):
-        some = [(n, f"person-{rng.randrange(40):03d}") for n in range(50 * batch, 50 * batch + 50)]
-        store.append([event(n, person, f"i{rng.randrange(99)}") for n, person in some])
-        if batch % 10 == 0:
-            store.of_item("i0")
-    for number in range(39):
-        person = f"person-{number:03d}"
-        before = store.of_item("i1")
+        store.append([some_event(number) for number in range(50 * batch, 50 * batch + 50)])
+    for number in (3, 17, 29):
+        person, before = f"person-{number:03d}", store.of_item("i1")
         assert store.erase_user(person) > 0
         content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         assert person.encode() not in content
-        assert b"person-039" in content, "others can be read, so the search would find this one too"
+        assert b"person-000" in content, "others can be read, so the search would find this one too"
         assert store.of_item("i1") == [found for found in before if found.user_id != person]
     store.close()
 
