@@ -35,7 +35,7 @@ def test_a_model_is_copied_whole_and_answers_after_the_swap(tmp_path: Path) -> N
     assert registry.current is None
     registry.swap(version)
     assert registry.versions() == [version]
-    assert registry.current == version
+    assert ModelRegistry(tmp_path / "store").current == version
     copy = registry.path(version)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == {
         path.name: path.read_bytes() for path in source.iterdir()
