@@ -68,9 +68,11 @@ def test_what_cannot_be_is_said() -> None:
 def test_items_begin_with_log_popularity_as_their_bias_and_vectors_are_told_apart_from_it() -> None:
     model = fitted("graphsage", learning_rate=1e-9, inputs="ids")
     popularity = np.log(model.catalogue.item_counts + 1.0)
-    np.testing.assert_allclose(model.items[:, -1], popularity - popularity.mean(), rtol=1e-4, atol=1e-6)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(model.items[:, -1], popularity - popularity.mean(), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(model.users[:, -1], 1)  # type: ignore[attr-defined]
-    assert model.item_vectors().shape == (44, 8)  # type: ignore[attr-defined]
+    vectors = model.item_vectors()
+    assert vectors is not None
+    assert vectors.shape == (44, 8)
 
 
 def test_a_loss_that_sees_cosines_alone_is_refused() -> None:
