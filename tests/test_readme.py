@@ -29,6 +29,6 @@ def test_the_python_example_runs(place: Path) -> None:
 
 
 def test_every_command_shown_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in set(re.findall(r"^edgewise ([a-z]+)", README, flags=re.M)):
+    for name in set(re.findall(r"^edgewise ([a-z-]+)", README, flags=re.M)):
         assert main([name, "--help"]) == 0
         capsys.readouterr()
