@@ -237,9 +237,7 @@ def sink(heap_score, heap_item, size, score, item):  # type: ignore[no-untyped-d
         child = 2 * place + 1
         if child >= size:
             break
-        if child + 1 < size and worse(
-            heap_score[child + 1], heap_item[child + 1], heap_score[child], heap_item[child]
-        ):
+        if child + 1 < size and worse(heap_score[child + 1], heap_item[child + 1], heap_score[child], heap_item[child]):
             child += 1
         if not worse(heap_score[child], heap_item[child], score, item):
             break

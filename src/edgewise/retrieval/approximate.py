@@ -68,7 +68,7 @@ class ApproximateIndex:
             n_lists = math.isqrt(4 * there.size)
         n_lists = max(1, min(n_lists, there.size))
         self._n_items = len(table)
-        self._dim = table.shape[1]
+        self._dim = int(table.shape[1])
         if there.size:
             self._centres = centres_of(known, n_lists, make_rng(seed, "retrieval lists"))
         else:
@@ -77,6 +77,9 @@ class ApproximateIndex:
         self._directions = np.divide(
             self._centres, lengths, out=np.zeros(self._centres.shape), where=lengths > 0
         ).astype(np.float32)
+        self._slot: Index = np.full(self._n_items, NOTHING, dtype=np.int64)  # where an item's vector is
+        self._group: Index = np.full(self._n_items, NOTHING, dtype=np.int64)  # and in which list
+        self._longest: Floats = np.zeros(len(self._centres), dtype=np.float32)  # the length of a list's longest vector
         self._fill(known, there)
         self.slack: Doubles = np.full(len(_DEPTHS), np.inf)  # for each depth, in units of the query's length
         if there.size:
@@ -169,11 +172,8 @@ class ApproximateIndex:
         total = int(self._room.sum())
         self._vectors = np.zeros((total, self._dim), dtype=np.float32)
         self._items = np.full(total, NOTHING, dtype=np.int64)
-        self._slot = np.full(self._n_items, NOTHING, dtype=np.int64)  # where an item's vector is
-        self._group = np.full(self._n_items, NOTHING, dtype=np.int64)  # and in which list
         self._vectors[slots], self._items[slots] = known[order], there[order]
         self._slot[there[order]], self._group[there] = slots, group
-        self._longest = np.zeros(self.n_lists, dtype=np.float32)
         np.maximum.at(self._longest, group, np.linalg.norm(known, axis=1))
 
     def _measure(self, table: Floats, asked: Floats, recall: float) -> Doubles:

@@ -47,7 +47,7 @@ class ExactIndex:
     @property
     def dim(self) -> int:
         """How many numbers a vector has."""
-        return self._table.shape[1]
+        return int(self._table.shape[1])
 
     def search(
         self, queries: Floats, k: int, exclude: csr_array | Rows | None = None, *, allowed: Bools | None = None

@@ -78,7 +78,7 @@ def checked_vectors(vectors: Floats, dim: int | None = None) -> Floats:
     if table.ndim != 2 or (dim is not None and table.shape[1] != dim):
         expected = "d]" if dim is None else f"{dim}]"
         raise DataError(f"item vectors have the shape {list(table.shape)}; expected [n_items, {expected}.")
-    fine = np.isfinite(table).all(axis=1)
+    fine = np.isfinite(table).all(axis=1, keepdims=True)  # [n, 1]
     if fine.all():
         return table
     for row in np.flatnonzero(~fine):
@@ -86,7 +86,7 @@ def checked_vectors(vectors: Floats, dim: int | None = None) -> Floats:
             raise DataError(
                 f"the item vector of row {row} has an infinite number; expected finite ones, or NaN for none."
             )
-    return np.where(fine[:, None], table, np.float32(np.nan))
+    return np.where(fine, table, np.float32(np.nan))
 
 
 def checked_places(at: ArrayLike, n_rows: int) -> Index:
