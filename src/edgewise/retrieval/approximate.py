@@ -4,7 +4,8 @@ Sivic and Zisserman, "Video Google", ICCV 2003, as inverted lists are used for v
 Quantization for Nearest Neighbor Search", TPAMI 2011 (IVFADC, here without the quantisation). Two things differ, both for inner
 products of vectors of uneven length:
 
-- A list promises u = |longest vector| cos(query, centre), so that a list with a long vector comes first.
+- A list promises u = |longest vector| cos(query, centre), so that a list with a long vector comes first; where the cosine is
+  negative, the shortest vector loses least and counts instead.
 - How many lists are read is not fixed. They are read by falling promise until u < t - slack |query|, where t is the k-th best score
   found. Items that are excluded lower t, so that more lists are read and recall stays; with fewer than k items found, all are.
 
@@ -30,6 +31,9 @@ from edgewise.types import Bools, Doubles, Floats, Index
 
 _DEPTHS = (10, 100, 1000)
 """How deep into a ranking the slack is measured; where excluded items are on top, a search goes deeper than k."""
+
+_NO_LENGTH = np.finfo(np.float32).max
+"""The shortest length of an empty list: finite, since infinity times a cosine of 0 would be no number."""
 
 _N_SAMPLES = 512
 """Queries to measure with."""
@@ -80,6 +84,7 @@ class ApproximateIndex:
         self._slot: Index = np.full(self._n_items, NOTHING, dtype=np.int64)  # where an item's vector is
         self._group: Index = np.full(self._n_items, NOTHING, dtype=np.int64)  # and in which list
         self._longest: Floats = np.zeros(len(self._centres), dtype=np.float32)  # the length of a list's longest vector
+        self._shortest: Floats = np.full(len(self._centres), _NO_LENGTH, dtype=np.float32)  # and of its shortest
         self._fill(known, there)
         self.slack: Doubles = np.full(len(_DEPTHS), np.inf)  # for each depth, in units of the query's length
         if there.size:
@@ -132,7 +137,9 @@ class ApproximateIndex:
             self._vectors[slot], self._items[slot] = row, item
             self._slot[item], self._group[item] = slot, group
             self._size[group] += 1
-            self._longest[group] = max(self._longest[group], np.linalg.norm(row))
+            length = np.linalg.norm(row)
+            self._longest[group] = max(self._longest[group], length)
+            self._shortest[group] = min(self._shortest[group], length)
 
     def remove(self, item_index: ArrayLike) -> None:
         """Put the last vector of a list in the place of each removed one; see `VectorIndex.remove`."""
@@ -151,6 +158,7 @@ class ApproximateIndex:
             permitted,
             self._directions,
             self._longest,
+            self._shortest,
             self._start,
             self._size,
             self._vectors,
@@ -174,7 +182,9 @@ class ApproximateIndex:
         self._items = np.full(total, NOTHING, dtype=np.int64)
         self._vectors[slots], self._items[slots] = known[order], there[order]
         self._slot[there[order]], self._group[there] = slots, group
-        np.maximum.at(self._longest, group, np.linalg.norm(known, axis=1))
+        lengths = np.linalg.norm(known, axis=1)
+        np.maximum.at(self._longest, group, lengths)
+        np.minimum.at(self._shortest, group, lengths)
 
     def _measure(self, table: Floats, asked: Floats, recall: float) -> Doubles:
         """Return for each depth the least slack with which the lists read hold the wanted share of the exact best."""
@@ -184,7 +194,8 @@ class ApproximateIndex:
         n_known = int(self._size.sum())
         depths = [min(depth, n_known) for depth in _DEPTHS]
         best, score = ExactIndex(table).search(asked, depths[-1])
-        promise = (asked @ self._directions.T) * self._longest  # [n, n_lists]
+        along = asked @ self._directions.T  # [n, n_lists]
+        promise = along * np.where(along > 0, self._longest, np.where(self._size > 0, self._shortest, 0))
         promised = np.take_along_axis(promise, self._group[best], axis=1)  # [n, deepest]
         lengths = np.linalg.norm(asked, axis=1, keepdims=True)
         for place, depth in enumerate(depths):
@@ -247,6 +258,7 @@ def _search_rows(  # type: ignore[no-untyped-def]
     allowed,
     directions,
     longest,
+    shortest,
     start,
     size,
     vectors,
@@ -266,6 +278,7 @@ def _search_rows(  # type: ignore[no-untyped-def]
             allowed,
             directions,
             longest,
+            shortest,
             start,
             size,
             vectors,
@@ -286,6 +299,7 @@ def _search_one(  # type: ignore[no-untyped-def]
     allowed,
     directions,
     longest,
+    shortest,
     start,
     size,
     vectors,
@@ -304,7 +318,8 @@ def _search_one(  # type: ignore[no-untyped-def]
     promise = np.empty(n_lists, dtype=np.float32)
     order = np.empty(n_lists, dtype=np.int64)
     for number in range(n_lists):
-        promise[number] = dot(query, directions[number]) * longest[number]
+        along = dot(query, directions[number])
+        promise[number] = along * (longest[number] if along > 0 else shortest[number])
         order[number] = number
     for place in range(n_lists // 2 - 1, -1, -1):
         _settle(promise, order, place, n_lists)
