@@ -54,7 +54,7 @@ def fitted(folder: Path, n_queries: int) -> tuple[Floats, Floats, Floats, csr_ar
     model: Any = load(folder)
     users = np.random.default_rng(0).permutation(len(model.users))
     asked, others = users[:n_queries], users[n_queries:]
-    return model.items, model.users[others], model.users[asked], model.seen[asked]
+    return model.items, model.users[others], model.users[asked], model.catalogue.seen[asked]
 
 
 def as_rows(lists: list[Index], n_items: int) -> csr_array:

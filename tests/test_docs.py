@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 _DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted([*_DOCS.glob("models/*.md"), *_DOCS.glob("zh/models/*.md"), *_DOCS.glob("**/newcomers.md")])
+PAGES = sorted(
+    [
+        *_DOCS.glob("models/*.md"),
+        *_DOCS.glob("zh/models/*.md"),
+        *_DOCS.glob("**/newcomers.md"),
+        *_DOCS.glob("**/retrieval.md"),
+    ]
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(_DOCS)))

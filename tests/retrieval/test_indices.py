@@ -232,7 +232,7 @@ def test_answers_and_lists_do_not_depend_on_the_number_of_threads(build: Build) 
     queries = rng.standard_normal((40, 16), dtype=np.float32)
     before, found = numba.get_num_threads(), []
     try:
-        for n_threads in {1, numba.config.NUMBA_NUM_THREADS}:
+        for n_threads in {1, before}:
             numba.set_num_threads(n_threads)
             found.append(
                 [*build(vectors).search(queries, 20), *ApproximateIndex(vectors, recall=0.9).search(queries, 20)]
