@@ -13,6 +13,7 @@ PAGES = sorted(
         *_DOCS.glob("**/newcomers.md"),
         *_DOCS.glob("**/explanations.md"),
         *_DOCS.glob("**/lists.md"),
+        *_DOCS.glob("**/retrieval.md"),
     ]
 )
 

@@ -144,10 +144,10 @@ def _best_of(line, excluded, best, values):  # type: ignore[no-untyped-def]
             if entry < excluded.size and excluded[entry] == item:
                 continue
             if size < k:
-                _rise(heap_score, heap_item, size, score, item)
+                rise(heap_score, heap_item, size, score, item)
                 size += 1
             else:
-                _sink(heap_score, heap_item, size, score, item)
+                sink(heap_score, heap_item, size, score, item)
             if size == k:
                 threshold = heap_score[0]
     # Taking the worst again and again fills the list from its end.
@@ -156,7 +156,7 @@ def _best_of(line, excluded, best, values):  # type: ignore[no-untyped-def]
         best[size] = heap_item[0]
         values[size] = heap_score[0]
         if size > 0:
-            _sink(heap_score, heap_item, size, heap_score[size], heap_item[size])
+            sink(heap_score, heap_item, size, heap_score[size], heap_item[size])
 
 
 @numba.njit
@@ -209,17 +209,18 @@ def _any_above(stretch, threshold):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="always")
-def _worse(score_a, item_a, score_b, item_b):  # type: ignore[no-untyped-def]
+def worse(score_a, item_a, score_b, item_b):  # type: ignore[no-untyped-def]
+    """Tell whether a comes behind b: a lower score, or the same and a higher index."""
     return score_a < score_b or (score_a == score_b and item_a > item_b)
 
 
 @numba.njit(inline="always")
-def _rise(heap_score, heap_item, size, score, item):  # type: ignore[no-untyped-def]
+def rise(heap_score, heap_item, size, score, item):  # type: ignore[no-untyped-def]
     """Add an entry to a heap of `size` whose root is the worst."""
     place = size
     while place > 0:
         parent = (place - 1) >> 1
-        if not _worse(score, item, heap_score[parent], heap_item[parent]):
+        if not worse(score, item, heap_score[parent], heap_item[parent]):
             break
         heap_score[place] = heap_score[parent]
         heap_item[place] = heap_item[parent]
@@ -229,18 +230,16 @@ def _rise(heap_score, heap_item, size, score, item):  # type: ignore[no-untyped-
 
 
 @numba.njit(inline="always")
-def _sink(heap_score, heap_item, size, score, item):  # type: ignore[no-untyped-def]
+def sink(heap_score, heap_item, size, score, item):  # type: ignore[no-untyped-def]
     """Replace the root of a heap of `size` by an entry."""
     place = 0
     while True:
         child = 2 * place + 1
         if child >= size:
             break
-        if child + 1 < size and _worse(
-            heap_score[child + 1], heap_item[child + 1], heap_score[child], heap_item[child]
-        ):
+        if child + 1 < size and worse(heap_score[child + 1], heap_item[child + 1], heap_score[child], heap_item[child]):
             child += 1
-        if not _worse(heap_score[child], heap_item[child], score, item):
+        if not worse(heap_score[child], heap_item[child], score, item):
             break
         heap_score[place] = heap_score[child]
         heap_item[place] = heap_item[child]

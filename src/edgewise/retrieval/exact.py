@@ -1,0 +1,119 @@
+"""Every item scored for every query: the reference, and the fastest way up to some ten thousand items."""
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+
+from edgewise.ranking import NOTHING, Rows
+from edgewise.retrieval.protocol import (
+    checked_known,
+    checked_places,
+    checked_search,
+    checked_vectors,
+    with_room,
+)
+from edgewise.retrieval.scan import ADDED, consider, dot, empty_into
+from edgewise.types import Bools, Floats, Index
+
+_CHUNK = 16
+"""Queries that go over the table together: each part of it is then read from memory once for all of them."""
+
+_TILE_BYTES = 128 << 10
+"""A part of the table, small enough for the second cache."""
+
+
+class ExactIndex:
+    """A table of vectors, read whole; see `VectorIndex`.
+
+    Args:
+        vectors: float32 [n_items, d]. Kept as it is, memory-mapped or shared, until the first `add` or `remove`, which copies it.
+
+    >>> index = ExactIndex(np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]], dtype=np.float32))
+    >>> index.search(np.array([[1.0, 0.0]], dtype=np.float32), 2)[0].tolist()
+    [[2, 0]]
+    """
+
+    def __init__(self, vectors: Floats) -> None:
+        self._table = checked_vectors(vectors)  # [room, d], NaN where there is nothing
+        self._n_items = len(self._table)
+        self._owned = self._table is not vectors and not np.shares_memory(self._table, vectors)
+
+    @property
+    def n_items(self) -> int:
+        """How many item indices there are."""
+        return self._n_items
+
+    @property
+    def dim(self) -> int:
+        """How many numbers a vector has."""
+        return int(self._table.shape[1])
+
+    def search(
+        self, queries: Floats, k: int, exclude: csr_array | Rows | None = None, *, allowed: Bools | None = None
+    ) -> tuple[Index, Floats]:
+        """Score all items and rank them; see `VectorIndex.search`. A single query starts no threads."""
+        rows, excluded, permitted = checked_search(queries, k, exclude, allowed, self.dim, self.n_items)
+        kernel = _search_serial if len(rows) == 1 else _search_parallel
+        tile = max(1, _TILE_BYTES // (4 * max(1, self.dim)))
+        return kernel(rows, self._table[: self._n_items], k, *excluded, permitted, tile)  # type: ignore[no-any-return]
+
+    def add(self, vectors: Floats, at: ArrayLike) -> None:
+        """Write rows; see `VectorIndex.add`."""
+        rows = checked_vectors(vectors, self.dim)
+        places = checked_places(at, len(rows))
+        if not places.size:
+            return
+        self._own()
+        self._n_items = max(self._n_items, int(places.max()) + 1)
+        self._table = with_room(self._table, self._n_items, np.nan)
+        self._table[places] = rows
+
+    def remove(self, item_index: ArrayLike) -> None:
+        """Blank rows; see `VectorIndex.remove`."""
+        places = checked_known(item_index, self._n_items)
+        self._own()
+        self._table[places] = np.nan
+
+    def _own(self) -> None:
+        if not self._owned:
+            self._table, self._owned = self._table.copy(), True
+
+
+def _search_rows(rows, table, k, indptr, indices, allowed, tile):  # type: ignore[no-untyped-def]
+    best = np.full((len(rows), k), NOTHING, dtype=np.int64)
+    values = np.full((len(rows), k), np.nan, dtype=np.float32)
+    for chunk in numba.prange((len(rows) + _CHUNK - 1) // _CHUNK):
+        begin, end = chunk * _CHUNK, min((chunk + 1) * _CHUNK, len(rows))
+        heap_score = np.empty((end - begin, k), dtype=np.float32)
+        heap_item = np.empty((end - begin, k), dtype=np.int64)
+        n_found = np.zeros(end - begin, dtype=np.int64)
+        for start in range(0, len(table), tile):
+            for row in range(begin, end):
+                place = row - begin
+                n_found[place] = _read(
+                    rows[row],
+                    table,
+                    start,
+                    min(start + tile, len(table)),
+                    indices[indptr[row] : indptr[row + 1]],
+                    allowed,
+                    heap_score[place],
+                    heap_item[place],
+                    n_found[place],
+                )
+        for row in range(begin, end):
+            place = row - begin
+            empty_into(heap_score[place], heap_item[place], n_found[place], best[row], values[row])
+    return best, values
+
+
+@numba.njit(nogil=True)
+def _read(query, table, start, stop, excluded, allowed, heap_score, heap_item, n_found):  # type: ignore[no-untyped-def]
+    for item in range(start, stop):
+        n_found += consider(dot(query, table[item]), item, excluded, allowed, heap_score, heap_item, n_found) == ADDED
+    return n_found
+
+
+_search_serial = numba.njit(cache=True, nogil=True)(_search_rows)
+_search_parallel = numba.njit(parallel=True, cache=True, nogil=True)(_search_rows)

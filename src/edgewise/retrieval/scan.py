@@ -1,0 +1,61 @@
+"""The steps that both indices take in reading vectors: multiply, leave out, keep the best k."""
+
+import numba
+import numpy as np
+
+from edgewise.ranking import rise, sink, worse
+
+PASSED, ADDED, REPLACED, LEFT_OUT = 0, 1, 2, 3
+"""What became of an item: not good enough; one more in the heap; in the place of the worst; good enough, but excluded."""
+
+
+@numba.njit(nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="never")
+def dot(query, vector):  # type: ignore[no-untyped-def]
+    """Multiply and add, in whatever order suits the processor, but the same at every call."""
+    total = np.float32(0.0)
+    for place in range(query.size):
+        total += query[place] * vector[place]
+    return total
+
+
+@numba.njit(nogil=True)
+def left_out(item, excluded, allowed):  # type: ignore[no-untyped-def]
+    """Tell whether an item is among the excluded (ascending) or, where `allowed` has entries, not among the allowed."""
+    if allowed.size and not allowed[item]:
+        return True
+    low, high = 0, excluded.size
+    while low < high:
+        middle = (low + high) // 2
+        if excluded[middle] < item:
+            low = middle + 1
+        else:
+            high = middle
+    return low < excluded.size and excluded[low] == item
+
+
+@numba.njit(nogil=True, inline="always")
+def consider(score, item, excluded, allowed, heap_score, heap_item, n_found):  # type: ignore[no-untyped-def]
+    """Keep an item if it is among the best so far, in whatever order items come: a heap with the worst as its root."""
+    k = heap_score.size
+    if not score > -np.inf or (n_found == k and score < heap_score[0]):
+        return PASSED
+    if left_out(item, excluded, allowed):
+        return LEFT_OUT
+    if n_found < k:
+        rise(heap_score, heap_item, n_found, score, item)
+        return ADDED
+    if worse(heap_score[0], heap_item[0], score, item):
+        sink(heap_score, heap_item, k, score, item)
+        return REPLACED
+    return PASSED
+
+
+@numba.njit(nogil=True)
+def empty_into(heap_score, heap_item, n_found, best, values):  # type: ignore[no-untyped-def]
+    """Write a heap as a list: taking the worst again and again fills it from its end."""
+    while n_found > 0:
+        n_found -= 1
+        best[n_found] = heap_item[0]
+        values[n_found] = heap_score[0]
+        if n_found > 0:
+            sink(heap_score, heap_item, n_found, heap_score[n_found], heap_item[n_found])
