@@ -49,3 +49,11 @@ class CheckpointError(EdgewiseError):
 
 class TrainingError(EdgewiseError):
     """Training cannot go on: the loss is no longer a number."""
+
+
+class StoreError(EdgewiseError):
+    """A store folder cannot be used or written: not there, damaged, read-only, full, or of another format."""
+
+
+class StoreBusyError(StoreError):
+    """The store takes nothing more at this moment, or another process holds it; the same call may succeed later."""

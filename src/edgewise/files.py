@@ -27,10 +27,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
@@ -81,7 +81,7 @@ def atomic_directory(path: Path, *, may_replace: Callable[[Path], bool]) -> Iter
     try:
         yield temporary
         for file in temporary.rglob("*"):
-            _sync(file)
+            sync(file)
         temporary.chmod(0o755)
         _take_name(temporary, path)
     except OSError as error:
@@ -110,10 +110,11 @@ def _take_name(temporary: Path, path: Path) -> None:
             raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Flush a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -112,6 +112,20 @@ def read_about(directory: Path) -> dict[str, Any]:
     return about
 
 
+def check(directory: Path) -> dict[str, Any]:
+    """Read model.json and compare every other file with its SHA-256.
+
+    Returns:
+        What model.json says; its "files" are names and digests.
+
+    Raises:
+        ModelFolderError: if anything is missing or changed.
+    """
+    about = read_about(directory)
+    _check_files(directory, about["files"])
+    return about
+
+
 def read_run_config(directory: Path) -> str:
     """Return the configuration kept in a folder, as TOML; "" where there is none."""
     path = directory / "run.toml"

@@ -5,7 +5,10 @@ this century in one unit lies in 1970 or beyond the year 5000 in the others. Tex
 spreadsheets; without a zone it is UTC.
 """
 
+import math
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 import polars as pl
@@ -49,6 +52,11 @@ _FORMATS = (
     "%a %b %d %H:%M:%S %Y",
 )
 """Tried one after the other on what the ones before could not read; after tidying (see `_tidy`)."""
+
+
+_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,62 @@ def moments(column: pl.Series, unit: TimeUnit = "auto") -> Moments:
             f"has {column[first_other]!r}. Write all times in one way, as numbers or as dates."
         )
     return _of_dates(text, column)
+
+
+def moment(value: float | str) -> int:
+    """Read one time, such as an event carries: a number whose size tells what it counts, or ISO 8601, UTC without a zone.
+
+    Args:
+        value: a number, a number as text, or a date.
+
+    Returns:
+        UTC milliseconds since 1970.
+
+    Raises:
+        DataError: if it is no time, or before 1970 or after the year 9999.
+
+    >>> moment(1_717_143_960), moment("2024-05-31T10:26:00+02:00"), moment("1717143960.5")
+    (1717143960000, 1717143960000, 1717143960500)
+    """
+    found = _moment_of_text(value.strip()) if isinstance(value, str) else _moment_of_number(value)
+    if found is None or not 0 <= found <= _LATEST:
+        raise DataError(
+            f"{str(value)[:40]!r} is not a time from 1970 to 9999; expected one as 2024-05-31T08:26:00Z, or a number counted "
+            "from 1970 in seconds or milliseconds."
+        )
+    return found
+
+
+def written(moment_ms: int) -> str:
+    """Write a time so that nobody has to guess what it counts: ISO 8601, UTC.
+
+    >>> written(1_717_143_960_000), written(1)
+    ('2024-05-31T08:26:00.000Z', '1970-01-01T00:00:00.001Z')
+    """
+    return (_SINCE + timedelta(milliseconds=moment_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment_of_number(number: float) -> int | None:
+    if isinstance(number, float) and not math.isfinite(number):
+        return None
+    per_second = _PER_SECOND[_UNITS[_place_of(number)]]
+    if isinstance(number, int):
+        return number * 1000 // per_second
+    return round(number * (1000 / per_second))
+
+
+def _moment_of_text(text: str) -> int | None:
+    compact = re.match(_COMPACT, text)
+    try:
+        if not compact and re.fullmatch(r"[+-]?\d{1,20}", text, re.ASCII):
+            return _moment_of_number(int(text))
+        if not compact and re.fullmatch(r"[+-]?\d{1,20}\.\d{0,20}", text, re.ASCII):
+            return _moment_of_number(float(text))
+        spelt = text.upper() if not compact or len(text) == 8 else f"{text[:8]}T{text[8:]}"
+        found = datetime.fromisoformat(spelt)
+    except ValueError:
+        return None
+    return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _SINCE) // timedelta(milliseconds=1)
 
 
 def looks_like_moments(column: pl.Series) -> bool:

@@ -1,0 +1,89 @@
+"""The store folder: what lies where, and its format number.
+
+store.json           format number and when it was made
+events.db            events, users, items, offsets, dead letters (and events.db-wal, events.db-shm while it is open)
+models/, current     versions of the model, and which of them answers
+lock, lock.pid       held by the server
+"""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgewise.errors import DataError, StoreError
+from edgewise.files import write_json
+from edgewise.store.lock import store_lock
+from edgewise.store.registry import ModelRegistry
+from edgewise.store.sqlite_store import SqliteStore
+
+FORMAT = 1
+"""The number of this layout; a folder of another number is refused, not guessed at."""
+
+_ABOUT = "store.json"
+
+
+@dataclass(frozen=True)
+class StoreFolder:
+    """A folder that `open` has checked."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> "StoreFolder":
+        """Check a store folder, or make one.
+
+        Args:
+            path: the folder.
+            create: whether to make it where there is none, or an empty one.
+
+        Raises:
+            StoreError: if it is not there, something else, damaged, of another format, or cannot be made.
+        """
+        about = path / _ABOUT
+        try:
+            if about.exists():
+                _check(about)
+                return cls(path)
+            if path.exists() and (not path.is_dir() or any(not file.name.startswith(".") for file in path.iterdir())):
+                raise StoreError(
+                    f"{path} exists and is not a store; it was left alone. Name another folder, or an empty one."
+                )
+            if not create:
+                raise StoreError(
+                    f"{path} is not a store: it has no {_ABOUT}. Name the folder that `edgewise serve --store` was given."
+                )
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(about, {"format": FORMAT, "created_at": datetime.now(UTC).isoformat(timespec="seconds")})
+        except (OSError, DataError) as error:
+            told = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise StoreError(f"the store {path} cannot be opened: {told}") from error
+        return cls(path)
+
+    def events(self) -> SqliteStore:
+        """Open the events, and all else that is not a model."""
+        return SqliteStore(self.path / "events.db")
+
+    @property
+    def models(self) -> ModelRegistry:
+        """The versions of the model."""
+        return ModelRegistry(self.path)
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Be the one server of this folder; see `store_lock`."""
+        return store_lock(self.path)
+
+
+def _check(about: Path) -> None:
+    try:
+        said = json.loads(about.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise StoreError(
+            f'{about} is not JSON ({error}); restore it, or write {{"format": {FORMAT}}} into it.'
+        ) from None
+    number = said.get("format") if isinstance(said, dict) else None
+    if number != FORMAT:
+        raise StoreError(
+            f"{about} has format {number!r}; this version of edgewise reads format {FORMAT}. Open it with the version that made it."
+        )
