@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.data.times import looks_like_moments, moments
+from edgewise.data.times import looks_like_moments, moment, moments, written
 from edgewise.errors import DataError
 
 MOMENT = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
@@ -180,3 +180,23 @@ def test_mixtures_and_nonsense_are_refused(column: pl.Series, message: str) -> N
 )
 def test_moments_are_told_from_lengths_of_time(values: list[Any], expected: bool) -> None:
     assert looks_like_moments(pl.Series("阅读时间", values)) is expected
+
+
+@pytest.mark.parametrize(
+    "value", [1_717_143_960, 1_717_143_960_000, "1717143960", "2024-05-31T08:26:00Z", "20240531082600", "20240531"]
+)
+def test_one_time_is_read_as_a_column_of_it_is(value: int | str) -> None:
+    assert moment(value) == moments(pl.Series("t", [value])).values[0]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "soon", -1, float("nan"), "2024-13-01", 10**30, "31/05/2024", "1e9", "１７１７１４３９６０"]
+)
+def test_what_is_no_single_time_is_refused(value: float | str) -> None:
+    with pytest.raises(DataError, match="is not a time from 1970 to 9999; expected one as 2024-05-31T08:26:00Z"):
+        moment(value)
+
+
+@given(st.integers(0, 253_402_300_799_999))
+def test_a_written_time_is_read_again(time_ms: int) -> None:
+    assert moment(written(time_ms)) == time_ms
