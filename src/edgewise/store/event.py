@@ -81,7 +81,7 @@ def event_of(record: Mapping[str, Any], *, now: int, default_id: str | None = No
     Raises:
         DataError: naming the key, the value seen and what was expected.
     """
-    if not isinstance(record, Mapping):
+    if type(record) is not dict and not isinstance(record, Mapping):
         raise DataError(f"an event is a JSON object with user_id and item_id; this one is {_shown(record)}.")
     user_id, item_id, target = _id(record, "user_id"), _id(record, "item_id"), _id(record, "target_user_id")
     if user_id is None:
@@ -188,6 +188,8 @@ def checked_id(value: object, key: str) -> str:
     Raises:
         DataError: if it is not text or a 64-bit integer, is blank or long, or has control characters.
     """
+    if isinstance(value, str) and value.isprintable() and len(value) <= MAX_ID and not value.isspace() and value:
+        return value  # as nearly all are
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
         return str(value)
     if not isinstance(value, str):
