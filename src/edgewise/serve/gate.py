@@ -27,6 +27,8 @@ _ADMIN = re.compile(r"DELETE /api/user/[^/]+|(GET|DELETE) /v1/users/[^/]+(/expor
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\]|testserver)(:\d+)?")
 _LARGE = 65_536
+_DRAINED = 4
+"""A body up to so many times too large is read to its end, and dropped: who is still sending does not read the answer."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error
@@ -160,25 +162,27 @@ class Gate:
             413, f"the body is larger than {limit} bytes; send it in parts.", "size", connection="close"
         )
         length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length[:20]) > limit:
+        if length is not None and length.isdigit() and int(length[:20]) > _DRAINED * limit:
             raise too_large
         parts: list[bytes] = []
         size = 0
         try:
             async with asyncio.timeout(self.config.body_timeout_s):
-                while True:
+                while size <= _DRAINED * limit:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > limit:
-                        raise too_large
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size <= limit:
+                        parts.append(part)
                     if not message.get("more_body", False):
                         break
         except TimeoutError:
             text = f"the body did not arrive within {self.config.body_timeout_s:g} s."
             raise Refused(408, text, "slow", connection="close") from None
+        if size > limit:
+            raise too_large
         body = b"".join(parts)
         if body:
             depth = self.config.max_depth
