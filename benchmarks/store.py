@@ -122,6 +122,22 @@ def singles(folder: Path, n_threads: int, seconds: float) -> dict[str, object]:
     return {"threads": n_threads, "events_per_s": round(len(latencies) / wall), **spread(latencies)}
 
 
+def size_of(path: Path) -> int:
+    """Size in bytes, with nothing left in the write-ahead log."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return path.stat().st_size
+
+
+def rewrite(path: Path) -> None:
+    """What erasing a user does where the file still has a copy of the id."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
 def growth(folder: Path, sizes: list[int]) -> list[dict[str, object]]:
     """Fill one store; at each size its bytes an event, and how long reading takes."""
     rng = np.random.default_rng(0)
@@ -132,25 +148,25 @@ def growth(folder: Path, sizes: list[int]) -> list[dict[str, object]]:
     ]
     rng.shuffle(heavy)  # type: ignore[arg-type]
     for size in sorted(sizes):
-        start, began_with = time.perf_counter(), first
+        seconds, began_with = 0.0, first
         while first < size:
             batch = [*events(first, 850, rng), *heavy[:150]] if heavy else events(first, 1000, rng)
             heavy = heavy[150:]
-            store.append(batch)
+            seconds += timed(lambda batch=batch: store.append(batch))
             first += 1000
-        seconds = time.perf_counter() - start
-        connection = sqlite3.connect(folder / "growth.db")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
         reads = [timed(lambda k=k: store.of_user(f"heavy{k % 100}", 100)) for k in range(1000)]
         log = timed(lambda seq=first - 10_000: store.since(seq, 10_000))
         found.append(
             {
                 "events": first,
-                "bytes_per_event": round((folder / "growth.db").stat().st_size / first, 1),
+                "bytes_per_event": round(size_of(folder / "growth.db") / first, 1),
                 "written_per_s_since_the_size_before": round((first - began_with) / seconds),
                 "last_100_of_a_user": spread(reads),
                 "log_entries_read_per_s": round(10_000 / log),
+                "erasing_a_user_s": round(timed(lambda: store.erase_user("user000001")), 2),
+                "indexing_items_s": round(timed(lambda: store.of_item("item00000", 100)), 2),
+                "bytes_per_event_with_the_index_of_items": round(size_of(folder / "growth.db") / first, 1),
+                "writing_the_file_anew_s": round(timed(lambda: rewrite(folder / "growth.db")), 2),
             }
         )
     store.close()

@@ -29,7 +29,7 @@ _WAIT_S = 10.0
 
 # What an event costs is the pages it touches: each goes into the write-ahead log whole, and later into the file. Ids are
 # spread over the whole index, so pages are small, and the log is long enough for pages to be touched again before it is
-# brought into the file: 6 kB written an event and not 21, with 1,000 events a transaction on 200,000 (docs/events.md).
+# brought into the file.
 _PAGE = 1024
 _LOG_PAGES = 65_536
 _WRITER_CACHE_KB, _READER_CACHE_KB = 32_000, 4_000
@@ -166,8 +166,8 @@ class SqliteStore:
     def of_item(self, item_id: str, limit: int | None = None) -> list[Event]:
         """Return an item's latest events, the oldest of them first.
 
-        The index behind it is brought up to date here and not by `append`, which would be a third slower: few ask by item,
-        and many events at once cost it less than each alone.
+        The index behind it is brought up to date here and not by `append`: few ask by item, and many events at once cost
+        an index far less than each alone.
         """
         with self._reader() as connection:
             is_behind = _indexed_up_to(connection) < connection.execute(_LAST_SEQ).fetchone()[0]
