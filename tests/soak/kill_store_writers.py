@@ -40,11 +40,13 @@ def write(path: Path, partitions: list[int], seed: int) -> None:
 
     def consume(partition: int) -> None:
         sizes = random.Random(f"{seed}/{partition}")
-        offset = max(0, stored.get(("t", partition), 0) - sizes.randrange(20))
+        known = stored.get(("t", partition), 0)
+        offset = max(0, known - sizes.randrange(20))
         while True:
             n = sizes.choice((1, 1, 5, 40))
             events = [message(partition, offset + place) for place in range(n)]
-            group.append(events, offsets=[Offset("g", "t", partition, offset + n)])
+            # Messages that come again do not turn the offset back.
+            group.append(events, offsets=[Offset("g", "t", partition, max(known, offset + n))])
             offset += n
             os.write(1, f"{partition} {offset}\n".encode())
 

@@ -34,7 +34,7 @@ def stored(path: Path) -> list[str]:
         store.close()
 
 
-@pytest.mark.parametrize("n_rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_rounds", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_writers_lose_nothing_acknowledged_and_count_nothing_twice(n_rounds: int, tmp_path: Path) -> None:
     for seed in range(n_rounds):
         print(f"seed {seed}")  # noqa: T201 - shown where the test fails

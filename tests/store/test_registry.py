@@ -126,7 +126,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("n_rounds", [3, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_rounds", [3, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_kill_at_any_moment_leaves_whole_models_and_a_current_one(n_rounds: int, tmp_path: Path) -> None:
     folder, moments = tmp_path / "store", random.Random(0)
     sources = [str(model(tmp_path / str(number), number, size=200_000)) for number in range(3)]
