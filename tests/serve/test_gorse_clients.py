@@ -6,21 +6,22 @@ import shutil
 import subprocess
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.serve.server import Server, feedback
 
-gorse = pytest.importorskip("gorse", reason="pygorse is not installed")
+gorse: Any = pytest.importorskip("gorse", reason="pygorse is not installed")
 
 
 @pytest.fixture
-def client(shared: Server) -> "gorse.Gorse":
+def client(shared: Server) -> Any:
     """Give a client of the shared server."""
     return gorse.Gorse(f"http://127.0.0.1:{shared.port}", "k3y", timeout=30)
 
 
-def test_users_are_kept_as_they_were_sent(client: "gorse.Gorse") -> None:
+def test_users_are_kept_as_they_were_sent(client: Any) -> None:
     user = {"UserId": "py1", "Labels": {"age": 30, "tags": ["a", "b"]}, "Subscribe": [], "Comment": "你好"}
     assert client.insert_user(user) == {"RowAffected": 1}
     assert client.get_user("py1") == user
@@ -40,7 +41,7 @@ def test_users_are_kept_as_they_were_sent(client: "gorse.Gorse") -> None:
     assert error.value.status_code == 404
 
 
-def test_items_are_kept_changed_found_and_deleted(client: "gorse.Gorse") -> None:
+def test_items_are_kept_changed_found_and_deleted(client: Any) -> None:
     item = {
         "ItemId": "py-item",
         "IsHidden": True,
@@ -62,7 +63,7 @@ def test_items_are_kept_changed_found_and_deleted(client: "gorse.Gorse") -> None
         client.get_item("py-item")
 
 
-def test_feedback_is_listed_paged_and_deleted(client: "gorse.Gorse") -> None:
+def test_feedback_is_listed_paged_and_deleted(client: Any) -> None:
     client.insert_feedback("star", "fred", "1001", "2022-11-20T13:55:27Z", value=2.5)
     client.insert_feedbacks([feedback("fred", "1002", kind="star"), feedback("fred", "1003", kind="read")])
     stars = client.list_feedbacks("star", "fred")
@@ -81,7 +82,7 @@ def test_feedback_is_listed_paged_and_deleted(client: "gorse.Gorse") -> None:
     assert [star["ItemId"] for star in client.list_feedbacks("star", "fred")] == ["1002"]
 
 
-def test_recommendations_have_scores_offsets_and_are_written_back(client: "gorse.Gorse") -> None:
+def test_recommendations_have_scores_offsets_and_are_written_back(client: Any) -> None:
     first = client.get_recommend("u010", n=6)
     assert len(first) == 6
     assert all(left.score >= right.score for left, right in pairwise(first))
@@ -92,7 +93,7 @@ def test_recommendations_have_scores_offsets_and_are_written_back(client: "gorse
     assert {row["ItemId"] for row in client.list_feedbacks("read", "u010")} == {score.id for score in shown}
 
 
-def test_a_category_limits_a_list_to_what_was_told_to_be_in_it(shared: Server, client: "gorse.Gorse") -> None:
+def test_a_category_limits_a_list_to_what_was_told_to_be_in_it(shared: Server, client: Any) -> None:
     for item in ("1020", "1021"):
         assert shared.ask("PUT", f"/api/item/{item}/category/shelf")[0] == 200
     found = client.get_recommend("u012", category="shelf", n=10)
@@ -103,7 +104,7 @@ def test_a_category_limits_a_list_to_what_was_told_to_be_in_it(shared: Server, c
     assert shared.ask("GET", "/api/popular/no-such-shelf")[1] == []
 
 
-def test_neighbours_and_sessions_are_of_the_same_group(shared: Server, client: "gorse.Gorse") -> None:
+def test_neighbours_and_sessions_are_of_the_same_group(shared: Server, client: Any) -> None:
     near = client.get_neighbors("1000", n=3)
     assert all(1000 <= int(row["Id"]) < 1011 for row in near)
     session = client.session_recommend([feedback("anyone", "1000"), feedback("anyone", "1001")], n=3)
@@ -188,8 +189,8 @@ def test_gorsejs_works(shared: Server, tmp_path: Path) -> None:
     assert told["user"] == {"UserId": "js", "Labels": ["a"], "Subscribe": [], "Comment": "c"}
     assert told["item"]["IsHidden"] is True
     assert told["item"]["Timestamp"] == "1970-01-01T00:00:00Z"
-    assert told["inserted"] == {"RowAffected": 2}
-    assert told["upserted"] == {"RowAffected": 1}
+    assert told["inserted"] == 2
+    assert told["upserted"] == 1
     assert told["one"]["Timestamp"] == "2033-05-18T03:33:20Z"
     assert len(told["all"]) == 2
     assert told["deleted"]["RowAffected"] == 2
@@ -197,5 +198,5 @@ def test_gorsejs_works(shared: Server, tmp_path: Path) -> None:
     assert len(told["recommend"]) == 3
     assert [set(row) for row in told["popular"]] == [{"Id", "Score"}] * 2
     assert len(told["session"]) == 2
-    assert told["gone"] == {"RowAffected": 1}
+    assert told["gone"] == 1
     assert told["status"] == 404

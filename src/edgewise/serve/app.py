@@ -78,8 +78,8 @@ async def _told(request: Request, error: Exception) -> Response:
             status = 400
         case _:
             status = 422
-    headers = {"retry_after": "1"} if status == 503 else {}
-    return as_json(error_body(str(error), request.state.request_id), status, **headers)
+    headers = {"Retry-After": "1"} if status == 503 else {}
+    return as_json(error_body(str(error), request.state.request_id), status, headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -98,4 +98,4 @@ async def _refused(request: Request, error: Exception) -> Response:
     if status == 404:
         text = "there is no such route; see /openapi.json."
     headers = dict(getattr(error, "headers", None) or {})
-    return as_json(error_body(text, request.state.request_id), status, **headers)
+    return as_json(error_body(text, request.state.request_id), status, headers)

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -69,11 +69,11 @@ class Workers:
         self._pool.shutdown()
 
 
-def as_json(value: Any, status: int = 200, **headers: str) -> Response:
+def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
     body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
     return Response(
-        body, status, {name.replace("_", "-"): _of_header(text) for name, text in headers.items()}, "application/json"
+        body, status, {name: _of_header(text) for name, text in (headers or {}).items()}, "application/json"
     )
 
 

@@ -62,7 +62,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
 
     def scored(found: List) -> Response:
         pairs = [{"Id": item, "Score": score or 0.0} for item, score in zip(found.ids, found.scores, strict=True)]
-        return as_json(pairs, **_told(found))
+        return as_json(pairs, headers=_told(found))
 
     # Lists
 
@@ -80,7 +80,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
             await store([event_of(row, now=now) for row in rows])
         if request.headers.get("x-api-version") == "2":
             return scored(found)
-        return as_json(found.ids, **_told(found))
+        return as_json(found.ids, headers=_told(found))
 
     @api.get("/recommend/{user_id}", tags=["lists"])
     async def recommend_to_user(
@@ -181,10 +181,10 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
         found = await workers.run(service.recommend_to_session, met, page(n), offset, category)
         pairs = [{"Id": item, "Score": score or 0.0} for item, score in zip(found.ids, found.scores, strict=True)]
         told = _told(found)
-        told["x_edgewise_note"] = (
-            told.get("x_edgewise_note") or "as to a newcomer who met these items; their order is not used"
+        told["X-Edgewise-Note"] = (
+            told.get("X-Edgewise-Note") or "as to a newcomer who met these items; their order is not used"
         )
-        return as_json(pairs, **told)
+        return as_json(pairs, headers=told)
 
     @api.post("/session/recommend", tags=["lists"], openapi_extra=_body("a list of feedback"))
     async def session_recommend(
@@ -411,8 +411,8 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
 
 
 def _told(found: List) -> dict[str, str]:
-    told = {"x_edgewise_source": found.source, "x_edgewise_model": found.version}
-    return told | ({"x_edgewise_note": found.note} if found.note else {})
+    told = {"X-Edgewise-Source": found.source, "X-Edgewise-Model": found.version}
+    return told | ({"X-Edgewise-Note": found.note} if found.note else {})
 
 
 def _renamed(record: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:

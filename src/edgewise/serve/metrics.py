@@ -12,24 +12,33 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        kept = {"registry": self.registry}
-        self._requests = Counter("edgewise_requests", "Requests answered.", ["method", "route", "status"], **kept)
+        self._requests = Counter(
+            "edgewise_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
         self._request_s = Histogram(
             "edgewise_request_seconds",
             "From a request's first byte to its answer.",
             ["route"],
             buckets=_SECONDS,
-            **kept,
+            registry=self.registry,
         )
         self._stage_s = Histogram(
-            "edgewise_stage_seconds", "Time in each stage of a list.", ["stage"], buckets=_SECONDS, **kept
+            "edgewise_stage_seconds",
+            "Time in each stage of a list.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
-        self._answers = Counter("edgewise_answers", "Lists, by the source of the first item.", ["source"], **kept)
-        self.events = Counter("edgewise_events", "Events that came over HTTP.", ["outcome"], **kept)
+        self._answers = Counter(
+            "edgewise_answers", "Lists, by the source of the first item.", ["source"], registry=self.registry
+        )
+        self.events = Counter("edgewise_events", "Events that came over HTTP.", ["outcome"], registry=self.registry)
         self.applied = Counter(
-            "edgewise_events_applied", "Entries of the log that changed what is known of users.", **kept
+            "edgewise_events_applied", "Entries of the log that changed what is known of users.", registry=self.registry
         )
-        self.refused = Counter("edgewise_refused", "Requests refused before they reached a route.", ["reason"], **kept)
+        self.refused = Counter(
+            "edgewise_refused", "Requests refused before they reached a route.", ["reason"], registry=self.registry
+        )
         self._gauges: dict[str, Gauge] = {}
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
