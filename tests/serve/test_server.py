@@ -89,6 +89,7 @@ def test_a_killed_server_has_lost_nothing_that_it_acknowledged_and_counts_nothin
     assert len(found) == len(set(found)), "none twice"
 
 
+@pytest.mark.slow
 def test_a_second_server_on_one_store_is_refused_and_told_who_has_it(model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path) as server:
         second = Server(model, tmp_path / "store", tmp_path / "second")
@@ -97,6 +98,7 @@ def test_a_second_server_on_one_store_is_refused_and_told_who_has_it(model: Path
         assert server.ask("GET", "/api/recommend/u001")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_swap_under_load_fails_no_request(model: Path, other_model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path) as server:
         import_model(other_model, tmp_path / "store")
@@ -128,6 +130,7 @@ def test_a_swap_under_load_fails_no_request(model: Path, other_model: Path, tmp_
         assert (tmp_path / "store" / "current").read_text().strip() == versions[-1]
 
 
+@pytest.mark.slow
 def test_a_pointer_moved_by_another_process_is_followed(model: Path, other_model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path) as server:
         version = import_model(other_model, tmp_path / "store", swap=True)
@@ -167,6 +170,7 @@ def test_requests_under_way_are_finished_before_it_stops(model: Path, tmp_path: 
     assert not (tmp_path / "store" / "lock.pid").exists()
 
 
+@pytest.mark.slow
 def test_erased_users_are_forgotten_also_after_a_restart(model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path) as server:
         server.ask("POST", "/api/feedback", [feedback("u004", "1000"), feedback("secret-person", "1000")])
@@ -188,6 +192,7 @@ def test_erased_users_are_forgotten_also_after_a_restart(model: Path, tmp_path: 
         assert server.ask("GET", "/v1/recommend/u004")[1]["source"] == "model", "who comes back is a newcomer"
 
 
+@pytest.mark.slow
 def test_a_hidden_or_deleted_item_is_not_shown_also_after_a_restart(model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path) as server:
         hidden, deleted = server.ask("GET", "/api/recommend/u005")[1][:2]
@@ -202,6 +207,7 @@ def test_a_hidden_or_deleted_item_is_not_shown_also_after_a_restart(model: Path,
         assert server.ask("GET", "/api/latest")[1][0] == {"Id": deleted, "Score": 1717113600.0}
 
 
+@pytest.mark.slow
 def test_roles_allow_what_they_say_and_no_key_is_logged(model: Path, tmp_path: Path) -> None:
     keys = {"EDGEWISE_API_KEYS": "read:r3ader,write:wr1ter,admin:adm1n"}
     with serving(model, tmp_path, environment=keys) as server:
@@ -226,6 +232,7 @@ def test_roles_allow_what_they_say_and_no_key_is_logged(model: Path, tmp_path: P
     assert not any(key in log for key in ("r3ade", "wr1ter", "adm1n"))
 
 
+@pytest.mark.slow
 def test_without_a_key_only_this_machine_is_served(model: Path, tmp_path: Path) -> None:
     refused = Server(model, tmp_path / "store", tmp_path / "log", arguments=("--host", "0.0.0.0"))
     assert refused.process.wait(60) == 2
