@@ -27,7 +27,7 @@ from edgewise.ranking import NOTHING, top_k
 from edgewise.recommender import Recommender
 from edgewise.serve.logs import log
 from edgewise.store import Erased, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
-from edgewise.store.event import SteadyClock, subject_of
+from edgewise.store.event import Entry, SteadyClock, subject_of
 from edgewise.types import Bools, Floats, Index
 
 _PAGE = 5000
@@ -106,7 +106,7 @@ class Service:
         self._pipeline, self._rerank = pipeline, rerank
         self._live = LiveEvents()
         self._serving: Serving | None = None
-        self._seq = 0
+        self._seq = self._seq_at_start = 0
         self._following, self._swapping, self._telling = threading.Lock(), threading.Lock(), threading.Lock()
         self._erased_users: set[str] = set()
         self._erased_items: set[str] = set()  # by subject, both
@@ -134,6 +134,7 @@ class Service:
         while page := self.store.items(after, _PAGE):
             self._items |= {item.item_id: item for item in page if _tells_something(item)}
             after = page[-1].item_id
+        self._seq_at_start = self.store.last_seq
         self.follow()
         serving = self._load(version)
         if self._erased_items:  # one that has an object was told of anew
@@ -295,7 +296,7 @@ class Service:
         n = 0
         with self._following:
             while entries := self.store.since(self._seq, _PAGE):
-                self._take([entry for _, entry in entries])
+                self._take(entries)
                 self._seq = entries[-1][0]
                 n += len(entries)
                 if len(entries) < _PAGE:
@@ -434,9 +435,9 @@ class Service:
                     log("cannot follow the store", level=logging.ERROR, error=str(error))
                 failed = str(error)
 
-    def _take(self, entries: Sequence[Event | Erased]) -> None:
+    def _take(self, entries: Sequence[Entry]) -> None:
         waiting: list[Event] = []
-        for entry in entries:
+        for seq, entry in entries:
             if isinstance(entry, Event):
                 if self._erased_items and entry.item_id is not None:
                     self._bring_back([entry.item_id])
@@ -445,34 +446,34 @@ class Service:
                 continue
             self._live.apply(waiting)
             waiting = []
-            self._forget(entry)
+            self._forget(entry, is_old=seq <= self._seq_at_start)
         self._live.apply(waiting)
 
-    def _forget(self, erased: Erased) -> None:
+    def _forget(self, erased: Erased, *, is_old: bool) -> None:
+        """Forget what was erased; what had been before this process started was never read."""
         name = self._names.pop(erased.subject, None)
-        match erased.kind:
-            case "user":
-                self._erased_users.add(erased.subject)
-                if name is None:
-                    name = next((user for user in self._live.users() if subject_of(user) == erased.subject), None)
-                if name is not None:
+        if erased.kind == "user":
+            self._erased_users.add(erased.subject)
+        elif erased.kind == "item":
+            self._erased_items.add(erased.subject)
+        if is_old:
+            return
+        if name is None:
+            known = self._live.items() if erased.kind == "item" else self._live.users()
+            name = next((some_id for some_id in known if subject_of(some_id) == erased.subject), None)
+        if name is not None:
+            match erased.kind:
+                case "user":
                     self._live.forget(name)
-            case "some":
-                if name is None:
-                    name = next((user for user in self._live.users() if subject_of(user) == erased.subject), None)
-                if name is not None:
+                case "item":
+                    self._live.forget_item(name)
+                case "some":
                     events = self.store.of_user(name)
                     self._live.replace(name, events)
                     # Those among them that the log has not come to yet must not be counted again then.
                     self._read_again[name] = ({event.event_id for event in events}, self.store.last_seq)
-            case "item":
-                self._erased_items.add(erased.subject)
-                if name is None:
-                    name = next((item for item in self._live.items() if subject_of(item) == erased.subject), None)
-                if name is not None:
-                    self._live.forget_item(name)
-                if self._serving is not None:
-                    self._show(self._serving)
+        if erased.kind == "item" and self._serving is not None:
+            self._show(self._serving)
 
     def _bring_back(self, item_ids: Sequence[str]) -> None:
         """Show erased items again: somebody met them, or told something of them, since."""
