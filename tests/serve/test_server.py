@@ -1,6 +1,7 @@
 """A server as a real process: what it learns, what it keeps, how it stops, and whom it refuses."""
 
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -96,6 +97,22 @@ def test_a_second_server_on_one_store_is_refused_and_told_who_has_it(model: Path
         assert second.process.wait(30) == 2
         assert f"is served by process {server.process.pid} already" in second.log.read_text()
         assert server.ask("GET", "/api/recommend/u001")[0] == 200
+
+
+def test_a_full_disk_refuses_events_in_words_and_lists_go_on(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path) as server:
+        assert server.ask("POST", "/v1/events", {"event_id": "a", "user_id": "x", "item_id": "1000"})[0] == 200
+        _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (100, hard))
+        status, answer, headers = server.ask("POST", "/v1/events", {"event_id": "b", "user_id": "x", "item_id": "1001"})
+        assert status == 503
+        assert "nothing of this call was stored" in answer["error"]
+        assert headers["retry-after"] == "1"
+        assert server.ask("GET", "/v1/recommend/x")[1]["source"] == "model"
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert server.ask("POST", "/v1/events", {"event_id": "b", "user_id": "x", "item_id": "1001"})[0] == 200
+        found = server.ask("GET", "/v1/users/x/export")[1]["events"]
+        assert [event["event_id"] for event in found] == ["a", "b"]
 
 
 @pytest.mark.slow

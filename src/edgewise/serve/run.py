@@ -94,6 +94,7 @@ def _serve(service: Service, config: ServiceConfig, keys: Keys, host: str, port:
             log_config=None,
             access_log=False,
             server_header=False,
+            limit_concurrency=config.max_connections,
             timeout_graceful_shutdown=max(1, round(config.grace_s)),
             ws="none",
         )

@@ -10,6 +10,7 @@ class ServiceConfig(Settings):
 
     n_threads: PositiveInt = 2  # lists made at once; more than there are processors makes each slower and none faster
     max_waiting: PositiveInt = 256  # requests that may wait for a thread; what comes on top is answered with 503
+    max_connections: PositiveInt = 1000  # open at once; the ones on top are answered with 503
     max_events_waiting: PositiveInt = (
         20_000  # events that may wait for the disk; what comes on top is answered with 503
     )
