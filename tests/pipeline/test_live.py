@@ -141,3 +141,23 @@ def test_the_version_changes_with_each_event_and_for_nobody_else() -> None:
     live.apply([Event("a", "1")])
     assert 0 < first < live.version("a")
     assert live.version("b") == 0
+
+
+def test_events_of_a_user_can_be_replaced_and_an_item_forgotten() -> None:
+    live = LiveEvents()
+    live.apply([Event("a", "1"), Event("a", "2"), Event("b", "1")])
+    version = live.version("a")
+    live.replace("a", [Event("a", "3")])
+    assert live.items_of("a") == (["3"], [])
+    assert live.version("a") > version
+    live.forget_item("1")
+    assert live.items_of("b") == ([], [])
+    assert live.items() == {"3"}
+    assert set(live.users()) == {"a", "b"}
+
+
+def test_of_an_erased_user_only_what_came_since_is_known(knn: Recommender) -> None:
+    users = LiveUsers(knn, live_of(Event("u000", "1000")))
+    known = users.known("u000", since_training_alone=True)
+    assert not known.is_known
+    assert knn.catalogue.items.ids_at(known.seen).to_list() == [1000]

@@ -136,3 +136,12 @@ def test_what_does_not_exist_is_named(model: Recommender) -> None:
         Pipeline(model, config=PipelineConfig(sources=("magic",)))
     with pytest.raises(ConfigError, match="names colour, which the items do not have"):
         Pipeline(model, config=PipelineConfig(rule="colour == 'red'"))
+
+
+def test_a_mask_limits_a_list(model: Recommender) -> None:
+    pipeline = Pipeline(model)
+    among = np.zeros(44, dtype=np.bool_)
+    among[20:30] = True
+    served = pipeline.recommend("u000", 44, among=among)
+    assert served.items.size
+    assert set(served.items.tolist()) <= set(range(20, 30))

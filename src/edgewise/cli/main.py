@@ -7,7 +7,15 @@ from typing import Any
 
 import typer
 
-from edgewise.cli import compare_command, data_commands, demo_command, items_command, model_commands, nodes_command
+from edgewise.cli import (
+    compare_command,
+    data_commands,
+    demo_command,
+    items_command,
+    model_commands,
+    nodes_command,
+    serve_command,
+)
 from edgewise.errors import EdgewiseError
 
 app = typer.Typer(
@@ -27,6 +35,7 @@ app.command("similar")(model_commands.similar)
 app.command("explain")(model_commands.explain)
 app.command("compare")(compare_command.compare)
 app.command("nodes")(nodes_command.nodes)
+app.command("serve")(serve_command.serve)
 app.command("models")(model_commands.models)
 app.command("doctor")(data_commands.doctor)
 app.command("demo")(demo_command.demo)

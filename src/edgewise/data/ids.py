@@ -1,5 +1,6 @@
 """Ids: the caller's own outside, dense positions inside; translated here and nowhere else."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -24,6 +25,11 @@ _MANY_ROWS = 1 << 20
 
 _SHOWN = 60
 """How much of a wrong id a message repeats."""
+
+_FEW = 64
+"""Up to so many ids are read from text one by one."""
+
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]*")
 
 
 class IdMap:
@@ -84,6 +90,10 @@ class IdMap:
         >>> IdMap.of(pl.Series([7, 9]), "user").from_text(["7", "seven"]).to_list()
         [7, None]
         """
+        if (
+            not self.is_text and len(texts) <= _FEW
+        ):  # a frame for each question of a service would cost more than its answer
+            return pl.Series([_integer_of(text) for text in texts], dtype=pl.Int64)
         series = pl.Series(list(texts), dtype=pl.String)
         if self.is_text:
             return series
@@ -93,6 +103,11 @@ class IdMap:
     @cached_property
     def _positions(self) -> dict[str | int, int]:
         return {value: position for position, value in enumerate(self.ids.to_list())}
+
+
+def _integer_of(text: str) -> int | None:
+    number = int(text) if len(text) <= 20 and _CANONICAL.fullmatch(text) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def as_id_series(ids: Ids, kind: str) -> pl.Series:

@@ -117,10 +117,13 @@ class ALS(Recommender):
         return (confidence * (y @ towards)).astype(np.float32)
 
     def _gram(self) -> Doubles:
-        """Y^T Y + regularization I: float64 [d, d]."""
-        items = self.items.astype(np.float64)
-        gram: Doubles = items.T @ items + self.config.regularization * np.eye(items.shape[1])
-        return gram
+        """Y^T Y + regularization I: float64 [d, d]; kept, since a service asks again for every newcomer."""
+        kept: tuple[Floats, Doubles] | None = self.__dict__.get("_kept_gram")
+        if kept is None or kept[0] is not self.items:
+            items = self.items.astype(np.float64)
+            kept = self.items, items.T @ items + self.config.regularization * np.eye(items.shape[1])
+            self._kept_gram = kept
+        return kept[1]
 
 
 def _weighted_gram(gram: Doubles, y: Doubles, confidence: Doubles) -> Doubles:

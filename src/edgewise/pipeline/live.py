@@ -7,7 +7,7 @@ any order gives the same state.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import Protocol
 
 import numpy as np
@@ -52,7 +52,7 @@ class LiveEvents:
         self._items: dict[str, dict[tuple[str, str], int]] = {}
         self._people: dict[str, dict[tuple[str, str], int]] = {}
         self._changes: defaultdict[str, int] = defaultdict(int)
-        self._lock = Lock()
+        self._lock = RLock()
 
     def apply(self, events: Iterable[Happened]) -> None:
         """Count events, each of which must come once."""
@@ -77,6 +77,33 @@ class LiveEvents:
                         del counts[key]
                     self._changes[other] += 1
             self._changes[user_id] += 1
+
+    def forget_item(self, item_id: str) -> None:
+        """Drop all that is known of an item."""
+        with self._lock:
+            for user_id, counts in self._items.items():
+                if gone := [key for key in counts if key[0] == item_id]:
+                    for key in gone:
+                        del counts[key]
+                    self._changes[user_id] += 1
+
+    def replace(self, user_id: str, events: Iterable[Happened]) -> None:
+        """Let these events be all that a user has done."""
+        with self._lock:
+            self._items.pop(user_id, None)
+            self._people.pop(user_id, None)
+            self._changes[user_id] += 1
+            self.apply(events)
+
+    def users(self) -> list[str]:
+        """Return all users to whom something has happened."""
+        with self._lock:
+            return list(self._changes)
+
+    def items(self) -> set[str]:
+        """Return all items to which something has happened."""
+        with self._lock:
+            return {item for counts in self._items.values() for item, _ in counts}
 
     def version(self, user_id: str) -> int:
         """Return a number that changes with whatever happens to a user; 0 where nothing has."""
@@ -141,10 +168,15 @@ class LiveUsers:
         """Of the model."""
         return self.model.catalogue
 
-    def known(self, user_id: str) -> Known:
-        """Gather what is known of a user, who may be unknown."""
+    def known(self, user_id: str, *, since_training_alone: bool = False) -> Known:
+        """Gather what is known of a user, who may be unknown.
+
+        Args:
+            user_id: as text.
+            since_training_alone: leave out what training knew, as of somebody who was erased.
+        """
         catalogue = self.catalogue
-        index = _index_of_text(catalogue.users, [user_id])[0]
+        index = UNKNOWN if since_training_alone else _index_of_text(catalogue.users, [user_id])[0]
         met, undone = (_index_of_text(catalogue.items, ids) for ids in self.live.items_of(user_id))
         friends, unfriended = (_index_of_text(catalogue.users, ids) for ids in self.live.people_of(user_id))
         base = None if index == UNKNOWN else catalogue.as_new_user(int(index))

@@ -104,6 +104,7 @@ class Pipeline:
         exclude_seen: bool = True,
         exclude: Sequence[str] = (),
         category: str | None = None,
+        among: Bools | None = None,
         now_ms: float | None = None,
     ) -> Served:
         """Make a list for one user, known or not; empty only where nothing at all may be shown.
@@ -111,14 +112,21 @@ class Pipeline:
         Args:
             user_id: as text. k: the longest list, > 0.
             exclude_seen: leave out what the user met at any time. exclude: ids of further items to leave out.
-            category: show items of this category alone.
+            category: show items of this category alone. among: bool [n_items], show these alone.
             now_ms: the time by which an item's age is told; None: the clock.
         """
         stages: dict[str, float] = {}
         with _timed(stages, "user"):
             known = self.users.known(user_id)
         return self.recommend_to(
-            known, k, exclude_seen=exclude_seen, exclude=exclude, category=category, now_ms=now_ms, stages_ms=stages
+            known,
+            k,
+            exclude_seen=exclude_seen,
+            exclude=exclude,
+            category=category,
+            among=among,
+            now_ms=now_ms,
+            stages_ms=stages,
         )
 
     def recommend_to(
@@ -129,6 +137,7 @@ class Pipeline:
         exclude_seen: bool = True,
         exclude: Sequence[str] = (),
         category: str | None = None,
+        among: Bools | None = None,
         now_ms: float | None = None,
         stages_ms: dict[str, float] | None = None,
     ) -> Served:
@@ -136,6 +145,8 @@ class Pipeline:
         stages = {} if stages_ms is None else stages_ms
         with _timed(stages, "filter"):
             allowed = self._allowed(known, exclude, category, exclude_seen=exclude_seen)
+            if among is not None:
+                allowed &= among
             question = Question(self.users, known, allowed)
         with _timed(stages, "candidates"):
             items, scores, names = self._candidates(question, max(k, self.config.n_candidates))
@@ -162,7 +173,7 @@ class Pipeline:
             index = items.index_of(items.from_text(list(exclude)))
             allowed[index[index >= 0]] = False
         if category is not None:
-            allowed &= self._of_category(category)
+            allowed &= self.of_category(category)
         return allowed
 
     def _candidates(self, question: Question, n: int) -> tuple[Index, Floats, np.ndarray]:
@@ -214,7 +225,8 @@ class Pipeline:
             mask[index[index >= 0]] = False
         return mask
 
-    def _of_category(self, category: str) -> Bools:
+    def of_category(self, category: str) -> Bools:
+        """Tell which items are of a category: bool [n_items]."""
         catalogue = self.users.catalogue
         column, table = category_column(catalogue), catalogue.item_table
         if column is None or table is None:

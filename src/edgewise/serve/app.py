@@ -1,0 +1,101 @@
+"""The HTTP app: routes of both kinds behind one gate."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp
+
+from edgewise import __version__
+from edgewise.errors import DataError, EdgewiseError, StoreBusyError, StoreError, UnknownNameError
+from edgewise.serve.asked import Workers, as_json
+from edgewise.serve.gate import Gate, error_body
+from edgewise.serve.gorse import gorse_routes
+from edgewise.serve.keys import Keys
+from edgewise.serve.logs import log
+from edgewise.serve.metrics import Metrics
+from edgewise.serve.service import Service
+from edgewise.serve.settings import ServiceConfig
+from edgewise.serve.v1 import v1_routes
+
+
+def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
+    """Make the app; nothing of it is kept outside.
+
+    Args:
+        config: limits and times. service: answers; started and closed by the caller. keys: who may do what.
+    """
+    metrics = Metrics()
+    workers = Workers(config.n_threads, config.max_waiting)
+    service.on_applied = metrics.applied.inc
+    metrics.gauge("events_waiting", "Events that wait for the disk.", lambda: service.commit.n_waiting)
+    metrics.gauge("requests_waiting", "Requests that wait for a thread or are worked on.", lambda: workers.n_waiting)
+    metrics.gauge("log_seq", "The last entry of the log that answers know.", lambda: service.seq)
+    metrics.gauge("ready", "1 where the server can answer.", lambda: float(service.is_ready))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        workers.close()
+
+    app = FastAPI(
+        title="Edgewise",
+        version=__version__,
+        description="Recommendations of a fitted model that learn from each event.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(gorse_routes(service, workers, metrics, config.max_n))
+    app.include_router(v1_routes(service, workers, metrics, config.max_n))
+
+    @app.get("/metrics", tags=["health"], response_class=Response)
+    async def show_metrics() -> Response:
+        """Return figures for Prometheus."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    app.add_exception_handler(EdgewiseError, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    return Gate(app, keys, config, metrics, lambda: service.is_ready)
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """Tell an error of ours as it is: its text is meant for people."""
+    match error:
+        case StoreBusyError():
+            status = 503
+        case StoreError():
+            status = 503
+            log("the store failed", level=logging.ERROR, error=str(error), request_id=request.state.request_id)
+        case UnknownNameError():
+            status = 404
+        case DataError():
+            status = 400
+        case _:
+            status = 422
+    headers = {"Retry-After": "1"} if status == 503 else {}
+    return as_json(error_body(str(error), request.state.request_id), status, headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Tell what of a request could not be read, in one line."""
+    lines = []
+    for problem in error.errors() if isinstance(error, RequestValidationError) else []:
+        place = ".".join(str(part) for part in problem["loc"] if part != "body")
+        lines.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}" if place else problem["msg"])
+    return as_json(error_body("; ".join(lines[:10]) or "the request cannot be read", request.state.request_id), 400)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status, text = 500, "the request cannot be answered"
+    if isinstance(error, HTTPException | StarletteHTTPException):
+        status, text = error.status_code, str(error.detail)
+    if status == 404:
+        text = "there is no such route; see /openapi.json."
+    headers = dict(getattr(error, "headers", None) or {})
+    return as_json(error_body(text, request.state.request_id), status, headers)
