@@ -1,10 +1,11 @@
 """What tests of several parts share."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.needs import lacking
 
 _SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Real data sets kept beside the checkout; they may not be copied into it."""
@@ -17,10 +18,7 @@ def shared_data() -> Callable[[str], Path]:
     def find(name: str) -> Path:
         path = _SHARED / name
         if not path.is_file():
-            reason = f"the data set {name} is not at {_SHARED}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
+            lacking(f"the data set {name} is not at {_SHARED}")
         return path
 
     return find

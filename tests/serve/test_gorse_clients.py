@@ -8,11 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import gorse
 import pytest
 
+from tests.needs import lacking
 from tests.serve.server import Server, feedback
-
-gorse: Any = pytest.importorskip("gorse", reason="pygorse is not installed")
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ const client = new Gorse({ endpoint: process.argv[2], secret: "k3y" });
 @pytest.mark.slow
 def test_gorsejs_works(shared: Server, tmp_path: Path) -> None:
     if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not installed")
+        lacking("node and npm are not installed")
     command = [
         "npm",
         "install",
@@ -178,7 +178,7 @@ def test_gorsejs_works(shared: Server, tmp_path: Path) -> None:
     ]  # gorsejs does not name tslib, and needs it
     installed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     if installed.returncode:
-        pytest.skip(f"npm cannot install gorsejs: {installed.stderr.strip()[-200:]}")
+        lacking(f"npm cannot install gorsejs: {installed.stderr.strip()[-200:]}")
     (tmp_path / "drive.js").write_text(SCRIPT)
     url = f"http://127.0.0.1:{shared.port}"
     ran = subprocess.run(

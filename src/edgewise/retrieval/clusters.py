@@ -13,10 +13,10 @@ _BLOCK = 1024
 """Rows a product: a fixed number, so that neither the number of threads nor the machine changes how sums are formed."""
 
 _SAMPLE = 40
-"""Vectors a centre to train with: more changed the lists' recall by less than its noise."""
+"""Vectors a centre to train with, not tuned."""
 
 _ROUNDS = 6
-"""Rounds of k-means; the centres hardly move after these, and lists need not be perfect."""
+"""Rounds of k-means, not tuned: lists need not be perfect."""
 
 
 def centres_of(vectors: Floats, n_centres: int, rng: np.random.Generator) -> Floats:
