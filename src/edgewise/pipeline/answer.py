@@ -111,7 +111,7 @@ def answer_newcomer(
     newcomers = model.newcomers("user", history=history, attributes=attributes, friends=friends)
     known = Known(name, UNKNOWN, newcomers, None, newcomers.history.indices.astype(np.int64))
     pipeline = Pipeline(model) if pipeline is None else pipeline
-    served = pipeline.recommend_to(known, k, exclude_seen=exclude_seen)
+    served = pipeline.recommend(known, k, exclude_seen=exclude_seen)
     answer = _as_answer(model, name, None, newcomers, served, n_reasons)
     return answer if answer.note else replace(answer, note=newcomers.remarks[0])
 

@@ -98,7 +98,7 @@ class Pipeline:
 
     def recommend(
         self,
-        user_id: str,
+        user: str | Known,
         k: int = 10,
         *,
         exclude_seen: bool = True,
@@ -110,39 +110,14 @@ class Pipeline:
         """Make a list for one user, known or not; empty only where nothing at all may be shown.
 
         Args:
-            user_id: as text. k: the longest list, > 0.
+            user: the id as text, or all that is known of somebody. k: the longest list, > 0.
             exclude_seen: leave out what the user met at any time. exclude: ids of further items to leave out.
             category: show items of this category alone. among: bool [n_items], show these alone.
             now_ms: the time by which an item's age is told; None: the clock.
         """
         stages: dict[str, float] = {}
         with _timed(stages, "user"):
-            known = self.users.known(user_id)
-        return self.recommend_to(
-            known,
-            k,
-            exclude_seen=exclude_seen,
-            exclude=exclude,
-            category=category,
-            among=among,
-            now_ms=now_ms,
-            stages_ms=stages,
-        )
-
-    def recommend_to(
-        self,
-        known: Known,
-        k: int = 10,
-        *,
-        exclude_seen: bool = True,
-        exclude: Sequence[str] = (),
-        category: str | None = None,
-        among: Bools | None = None,
-        now_ms: float | None = None,
-        stages_ms: dict[str, float] | None = None,
-    ) -> Served:
-        """Do what `recommend` does for somebody of whom all that is known is at hand."""
-        stages = {} if stages_ms is None else stages_ms
+            known = user if isinstance(user, Known) else self.users.known(user)
         with _timed(stages, "filter"):
             allowed = self._allowed(known, exclude, category, exclude_seen=exclude_seen)
             if among is not None:

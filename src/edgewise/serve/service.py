@@ -527,7 +527,7 @@ class Service:
         self, serving: Serving, known: Known, n: int, offset: int, category: str | None, *, exclude_seen: bool
     ) -> List:
         among = None if category is None else self._of_category(serving, category)
-        served = serving.pipeline.recommend_to(known, n + offset, exclude_seen=exclude_seen, among=among)
+        served = serving.pipeline.recommend(known, n + offset, exclude_seen=exclude_seen, among=among)
         items, scores = served.items[offset:].tolist(), served.scores[offset:].tolist()
         return List(
             [serving.item_ids[place] for place in items],
