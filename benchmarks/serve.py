@@ -2,7 +2,7 @@
 
     python benchmarks/serve.py [--users 100000 --items 100000 --events-per-user 10] [--connections 4] [--seconds 20] [--events-per-s 50]
 
-A model of ALS, 64 dimensions, is fitted (roughly: what counts here is its size) on random events, and served by a process of
+A model of ALS, 64 dimensions, is fitted on events of users who each care for three of 300 groups of items, a fifth of them random, and served by a process of
 its own with the default configuration; the load comes from this one. Users are drawn uniformly among the warm ones; nothing is
 answered from a cache. `constant` is the same server answering /api/health/live. Latencies are measured by the client; the
 server's own processor time for a request tells more where other programs run beside.
@@ -29,6 +29,8 @@ import psutil
 from edgewise.data import Dataset
 from edgewise.models import build
 from edgewise.rng import make_rng
+
+N_GROUPS = 300
 
 
 class Connection(asyncio.Protocol):
@@ -137,9 +139,18 @@ def told(name: str, took: list[float], seconds: float, failed: list[int], cpu: l
 def fit(folder: Path, n_users: int, n_items: int, per_user: int) -> None:
     rng = make_rng(0, "events of the benchmark")
     users = np.repeat(np.arange(n_users), per_user)
-    items = np.concatenate([np.arange(n_items), rng.integers(n_items, size=users.size - n_items)])
+    tastes = rng.integers(N_GROUPS, size=(n_users, 3))  # the groups of items that a user cares for
+    group = tastes[users, rng.integers(3, size=users.size)]
+    size = n_items // N_GROUPS
+    within = (size ** rng.random(users.size)).astype(np.int64) - 1  # popularity falls as Zipf has it
+    anything = rng.random(users.size) < 0.2
+    items = np.where(anything, rng.integers(n_items, size=users.size), group * size + within)
+    users, items = (
+        np.concatenate([users, rng.integers(n_users, size=n_items)]),
+        np.concatenate([items, np.arange(n_items)]),
+    )
     frame = pl.DataFrame({"user_id": pl.Series(users).cast(pl.String), "item_id": pl.Series(items).cast(pl.String)})
-    build("als", {"embedding_dim": 64, "iterations": 1}).fit(Dataset.from_frame(frame)).save(folder)
+    build("als", {"embedding_dim": 64, "iterations": 3}).fit(Dataset.from_frame(frame)).save(folder)
 
 
 async def measure(port: int, process: psutil.Process, arguments: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ from edgewise.catalogue import Catalogue
 from edgewise.config import Settings, make
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
-from edgewise.embeddings import score_embeddings
+from edgewise.embeddings import score_embeddings, unit_vectors
 from edgewise.errors import CannotPredictError, ConfigError, DataError, ModelFolderError, NotFittedError
 from edgewise.explanations import Evidence, Explanation, Method, explain_one
 from edgewise.newcomers import Attributes, Histories, Newcomers, Side
@@ -198,6 +198,10 @@ class Recommender(ABC):
     """From what the model answers for a user it never saw: of "history", "attributes", "friends"."""
     adds_up: ClassVar[bool] = False
     """Whether `contributions` are the terms of the score."""
+    by_dot_product: ClassVar[bool] = False
+    """Whether a score is `users[u] @ items[i]`, and a newcomer's its embedding's, so that an index over `items` can rank."""
+    users: Any
+    """Of a model with vectors: those of the users, float32 [n_users, d]."""
     items: Any
     """Of a model with vectors: those of the items, float32 [n_items, d]."""
 
@@ -231,9 +235,13 @@ class Recommender(ABC):
             float32 [b, n_items], C order; the higher the better; NaN where the model cannot say.
         """
 
-    def similarity_block(self, item_index: Index) -> Floats | None:  # noqa: ARG002 - the signature is the protocol
-        """Tell how alike all items are to some: float32 [b, n_items], or None if the model has no such notion."""
-        return None
+    def similarity_block(self, item_index: Index) -> Floats | None:
+        """Tell how alike all items are to some: float32 [b, n_items], or None if the model has no such notion.
+
+        By default the cosines of what `item_vectors` gives.
+        """
+        vectors = self.unit_items
+        return None if vectors is None else score_embeddings(vectors, vectors, item_index)
 
     def score_newcomers(self, newcomers: Newcomers) -> Floats | None:
         """Score all items for users whom training never saw.
@@ -273,7 +281,10 @@ class Recommender(ABC):
         self.items = np.vstack([self.items, vectors])[order]
 
     def item_vectors(self) -> Floats | None:
-        """Return the items' places in the model's space, float32 [n_items, d], or None if it has no such space."""
+        """Return the items' places in the model's space, float32 [n_items, d], or None if it has no such space.
+
+        Zeros for an item of which nothing is known. What an item is counts, not how popular it is: biases stay out.
+        """
         return None
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
@@ -514,7 +525,7 @@ class Recommender(ABC):
         return self._without_cold_items(self.score_block(user_index))
 
     def _without_cold_items(self, scores: Floats) -> Floats:
-        if not self.scores_cold_items and self._cold_items.size:
+        if self._hides_cold_items:
             scores[:, self._cold_items] = np.nan
         return scores
 
@@ -595,13 +606,31 @@ class Recommender(ABC):
             best[start : start + size], scores[start : start + size] = top_k(similarity, k, itself)
         return _ranked(items, item_ids, items, known, best, scores, ("item_id", "similar_item_id"))
 
+    @cached_property
+    def unit_items(self) -> Floats | None:
+        """The items' places in the model's space, each of length 1, or of zeros where nothing is known: float32 [n_items, d]."""
+        vectors = self.item_vectors()
+        return None if vectors is None else unit_vectors(vectors)
+
+    @property
+    def rankable_items(self) -> Floats | None:
+        """What an index ranks by: `items`, NaN for those never recommended; None where scores are no dot products."""
+        if not self.by_dot_product:
+            return None
+        if not self._hides_cold_items:
+            return self.items  # type: ignore[no-any-return]
+        items: Floats = self.items.copy()
+        items[self._cold_items] = np.nan
+        return items
+
     @property
     def explains_by(self) -> tuple[Method, ...]:
         """How the model can explain a recommendation, the default first; empty for one that cannot."""
         has: dict[Method, bool] = {
             "shares": self.adds_up,
             "perturbation": bool(self.folds_in),
-            "similarity": type(self).similarity_block is not Recommender.similarity_block,
+            "similarity": type(self).similarity_block is not Recommender.similarity_block
+            or type(self).item_vectors is not Recommender.item_vectors,
         }
         return tuple(method for method, there in has.items() if there)
 
@@ -742,6 +771,10 @@ class Recommender(ABC):
         settings = self.config.model_dump(mode="json")
         settings.pop("checkpoint_every_s", None)  # never changes a result
         return {"model": self.name, "seed": self.seed, "settings": settings, "data": data}
+
+    @property
+    def _hides_cold_items(self) -> bool:
+        return not self.scores_cold_items and bool(self._cold_items.size)
 
     @cached_property
     def _cold_items(self) -> Index:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureConfig
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
 from edgewise.errors import DataError
 from edgewise.explanations import Evidence, Method
 from edgewise.graph.bipartite import bipartite
@@ -94,6 +94,7 @@ class GraphRecommender(Recommender):
     }
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
     scores_cold_items: ClassVar[bool] = True
+    by_dot_product: ClassVar[bool] = True
 
     users: Floats  # [n_users, d + 1], the last column 1; NaN for whom nothing is known
     items: Floats  # [n_items, d + 1], the last column the bias; NaN likewise
@@ -239,12 +240,8 @@ class GraphRecommender(Recommender):
         """Multiply vectors."""
         return score_embeddings(self.users, self.items, user_index)
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Return the cosines of the items' vectors."""
-        return cosine_block(self.items[:, :-1], item_index)
-
     def item_vectors(self) -> Floats:
-        """Return the items' vectors."""
+        """Return the items' vectors without biases."""
         return np.nan_to_num(self.items[:, :-1])
 
     def embed_newcomers(self, newcomers: Newcomers) -> Floats:

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from edgewise import telemetry
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
@@ -47,6 +47,7 @@ class BPR(Recommender):
         "UAI 2009 (arXiv:1205.2618)"
     )
     is_baseline: ClassVar[bool] = True
+    by_dot_product: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = BPRConfig
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
@@ -81,6 +82,6 @@ class BPR(Recommender):
         """Multiply vectors, biases included."""
         return score_embeddings(self.users, self.items, user_index)
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of item vectors, biases left out: they say how popular an item is, not what it is."""
-        return cosine_block(np.ascontiguousarray(self.items[:, :-1]), item_index)
+    def item_vectors(self) -> Floats:
+        """Return the items' vectors without biases: they say how popular an item is, not what it is."""
+        return np.ascontiguousarray(self.items[:, :-1])

@@ -15,7 +15,6 @@ from torch.nn.functional import dropout, embedding, relu
 from edgewise.config import Settings, make
 from edgewise.data import Dataset
 from edgewise.data.ratings import RatingScale, pairs_of, rating_scale
-from edgewise.embeddings import cosine_block
 from edgewise.errors import CannotPredictError, ConfigError
 from edgewise.evaluate.calibration import answers, fit_calibration
 from edgewise.evaluate.edges import sample_non_edges
@@ -388,10 +387,6 @@ class NeuMF(Recommender):
             self.calibration,
             (self.mean, self.user_fallback, self.item_fallback),
         )
-
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of what both parts know of the items."""
-        return cosine_block(self.item_vectors(), item_index)
 
     def item_vectors(self) -> Floats:
         """Return the items' vectors below the product."""

@@ -19,6 +19,7 @@ from edgewise.data.ids import UNKNOWN
 from edgewise.data.vocabulary import UNDOES
 from edgewise.newcomers import Newcomers
 from edgewise.recommender import Recommender
+from edgewise.retrieval import ExactIndex, VectorIndex
 from edgewise.types import Floats, Index
 
 
@@ -149,7 +150,7 @@ class Known:
 
 
 class LiveUsers:
-    """A model's answers for users as events have changed them.
+    """A model's answers for users as events have changed them: scores of all items, or a vector to ask an index with.
 
     A user whom training met and who did something since gets the model's score plus what the news change in the score of a
     newcomer: s + f(now) - f(before). For models that add up this is what refitting nothing but the user would give; of a model
@@ -158,10 +159,13 @@ class LiveUsers:
     Args:
         model: fitted.
         live: what happened since.
+        index: over `model.rankable_items`; without one, all items are read.
     """
 
-    def __init__(self, model: Recommender, live: LiveEvents) -> None:
+    def __init__(self, model: Recommender, live: LiveEvents, index: VectorIndex | None = None) -> None:
         self.model, self.live = model, live
+        items = model.rankable_items
+        self.index = ExactIndex(items) if index is None and items is not None else index
 
     @property
     def catalogue(self) -> Catalogue:
@@ -177,6 +181,9 @@ class LiveUsers:
         """
         catalogue = self.catalogue
         index = UNKNOWN if since_training_alone else _index_of_text(catalogue.users, [user_id])[0]
+        if index != UNKNOWN and not self.live.version(user_id):
+            base = catalogue.as_new_user(int(index))
+            return Known(user_id, int(index), base, None, base.history.indices.astype(np.int64))
         met, undone = (_index_of_text(catalogue.items, ids) for ids in self.live.items_of(user_id))
         friends, unfriended = (_index_of_text(catalogue.users, ids) for ids in self.live.people_of(user_id))
         base = None if index == UNKNOWN else catalogue.as_new_user(int(index))
@@ -195,6 +202,23 @@ class LiveUsers:
         now = Newcomers("user", _row(history, len(catalogue.items)), of_friends, attributes, ("",))
         seen = np.union1d(of_training, met[met != UNKNOWN])
         return Known(user_id, int(index), now, base, seen)
+
+    def vector(self, known: Known) -> Floats | None:
+        """Place a user among the items' vectors: float32 [d], NaN where the model cannot; None for one that is not `by_dot_product`."""
+        model = self.model
+        if not model.by_dot_product:
+            return None
+        if known.is_known:
+            own: Floats = model.users[known.index]
+            if known.before is None or not model.folds_in:
+                return own
+            return _moved(own, self._embedded(known.now), self._embedded(known.before))
+        return self._embedded(known.now)
+
+    def _embedded(self, newcomer: Newcomers) -> Floats:
+        """Place one newcomer: float32 [d], NaN where the model cannot."""
+        found = self.model.embed_newcomers(newcomer) if newcomer.known_by(0) else None
+        return np.full(self.model.items.shape[1], np.nan, dtype=np.float32) if found is None else found[0]
 
     def scores(self, known: Known) -> Floats:
         """Score all items: float32 [n_items], NaN where the model cannot say."""

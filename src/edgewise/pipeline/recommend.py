@@ -14,10 +14,11 @@ from edgewise.errors import UnknownNameError
 from edgewise.pipeline.fallback import FALLBACK
 from edgewise.pipeline.live import Known, LiveEvents, LiveUsers
 from edgewise.pipeline.rules import holds, rule_mask
-from edgewise.pipeline.sources import SOURCES, Question, Source, item_times
+from edgewise.pipeline.sources import SOURCES, ModelSource, Question, Source, item_times
 from edgewise.pipeline.titles import category_column
 from edgewise.recommender import Recommender
 from edgewise.rerank import Candidates, Diversity, Freshness, Reranker
+from edgewise.retrieval import VectorIndex
 from edgewise.types import Bools, Doubles, Floats, Index
 
 _DAY_MS = 86_400_000
@@ -66,6 +67,7 @@ class Pipeline:
         model: fitted.
         live: what happened since training.
         config: how lists are made. rerank: how their order is changed at the end.
+        index: see `LiveUsers`.
 
     Raises:
         ConfigError: if a rule cannot be applied to the items, or a setting is out of range.
@@ -78,9 +80,10 @@ class Pipeline:
         live: LiveEvents | None = None,
         config: PipelineConfig | None = None,
         rerank: RerankConfig | None = None,
+        index: VectorIndex | None = None,
     ) -> None:
         self.config = PipelineConfig() if config is None else config
-        self.users = LiveUsers(model, LiveEvents() if live is None else live)
+        self.users = LiveUsers(model, LiveEvents() if live is None else live, index)
         self.sources = [_source(name) for name in self.config.sources]
         self.fallback = [_source(name) for name in self.config.fallback]
         rerank = RerankConfig() if rerank is None else rerank
@@ -124,9 +127,10 @@ class Pipeline:
                 allowed &= among
             question = Question(self.users, known, allowed)
         with _timed(stages, "candidates"):
-            items, scores, names = self._candidates(question, max(k, self.config.n_candidates))
+            items, scores, names = self._candidates(question, self._n_candidates(k))
         with _timed(stages, "rank"):
-            items, scores, names = _ranked(question, items, scores, names)
+            if not self._is_by_model_alone:
+                items, scores, names = _ranked(question, items, scores, names)
         with _timed(stages, "rerank"):
             for reranker in self.rerankers:
                 order = reranker.order(self._described(items, scores, now_ms), max(k, items.size))
@@ -138,6 +142,14 @@ class Pipeline:
                 note = self._why(known) if not items.size else "too few candidates"
                 items, scores, names = self._filled(question, items, scores, names, k)
         return Served(items, scores, tuple(names.tolist()), note, stages)
+
+    @property
+    def _is_by_model_alone(self) -> bool:
+        return [source.name for source in self.sources] == [ModelSource.name]
+
+    def _n_candidates(self, k: int) -> int:
+        """Tell how many each source is asked for: no more than is shown where nothing changes their order."""
+        return k if self._is_by_model_alone and not self.rerankers else max(k, self.config.n_candidates)
 
     def _allowed(self, known: Known, exclude: Sequence[str], category: str | None, *, exclude_seen: bool) -> Bools:
         allowed = self.may_be_shown.copy()
@@ -218,7 +230,7 @@ class Pipeline:
 
 def _ranked(question: Question, items: Index, scores: Floats, names: np.ndarray) -> tuple[Index, Floats, np.ndarray]:
     """Put candidates in order: those that the model can score by its scores, then the others source by source."""
-    by_model = question.scores[items]
+    by_model = question.scores_of(items)
     trust = {name: place for place, name in enumerate(dict.fromkeys(names.tolist()), start=1)}
     group = np.where(np.isnan(by_model), [trust[name] for name in names], 0)
     worth = np.where(np.isnan(by_model), scores, by_model).astype(np.float32)

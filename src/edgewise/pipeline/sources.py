@@ -32,9 +32,26 @@ class Question:
     allowed: Bools
 
     @cached_property
-    def scores(self) -> Floats:
-        """The model's score of every item: float32 [n_items], NaN where it cannot say."""
+    def _vector(self) -> Floats | None:
+        return self.users.vector(self.known)
+
+    @cached_property
+    def _scores(self) -> Floats:
         return self.users.scores(self.known)
+
+    def scores_of(self, items: Index) -> Floats:
+        """Return the model's scores of some items, int64 [m]: float32 [m], NaN where it cannot say."""
+        if self._vector is None or self.users.index is None:
+            return self._scores[items]
+        return self.users.index.scores_of(self._vector, items)
+
+    def best_by_model(self, k: int) -> tuple[Index, Floats]:
+        """Return what the model scores highest of what may be shown: items int64 and scores float32, at most k."""
+        if self._vector is None or self.users.index is None:
+            return self.best(self._scores, k)
+        best, found = self.users.index.search(self._vector[None, :], min(k, self.allowed.size), allowed=self.allowed)
+        kept = best[0] != NOTHING
+        return best[0][kept], found[0][kept]
 
     def best(self, scores: Floats, k: int) -> tuple[Index, Floats]:
         """Return the best that may be shown: items int64 and their scores float32, at most k, NaN left out."""
@@ -61,7 +78,7 @@ class ModelSource:
 
     def propose(self, question: Question, k: int) -> tuple[Index, Floats]:
         """Return the best by the model."""
-        return question.best(question.scores, k)
+        return question.best_by_model(k)
 
 
 @dataclass(frozen=True)

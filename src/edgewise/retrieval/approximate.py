@@ -25,7 +25,7 @@ from edgewise.ranking import NOTHING, Rows, worse
 from edgewise.retrieval.clusters import centres_of, nearest
 from edgewise.retrieval.exact import ExactIndex
 from edgewise.retrieval.protocol import checked_known, checked_places, checked_search, checked_vectors, with_room
-from edgewise.retrieval.scan import ADDED, LEFT_OUT, consider, dot, empty_into
+from edgewise.retrieval.scan import ADDED, LEFT_OUT, consider, dot, dots, empty_into
 from edgewise.rng import make_rng
 from edgewise.types import Bools, Doubles, Floats, Index
 
@@ -114,6 +114,10 @@ class ApproximateIndex:
         """Read the lists that matter; see `VectorIndex.search`. A single query starts no threads."""
         best, values, _ = self._search(queries, k, exclude, allowed)
         return best, values
+
+    def scores_of(self, query: Floats, item_index: Index) -> Floats:
+        """Score some items; see `VectorIndex.scores_of`."""
+        return dots(query, self._vectors, self._slot[item_index])  # type: ignore[no-any-return]
 
     def n_read(self, queries: Floats, k: int) -> Index:
         """Return how many item vectors a search reads for each query, int64 [b]."""

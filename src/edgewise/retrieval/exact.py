@@ -13,7 +13,7 @@ from edgewise.retrieval.protocol import (
     checked_vectors,
     with_room,
 )
-from edgewise.retrieval.scan import ADDED, consider, dot, empty_into
+from edgewise.retrieval.scan import ADDED, consider, dot, dots, empty_into
 from edgewise.types import Bools, Floats, Index
 
 _CHUNK = 16
@@ -57,6 +57,10 @@ class ExactIndex:
         kernel = _search_serial if len(rows) == 1 else _search_parallel
         tile = max(1, _TILE_BYTES // (4 * max(1, self.dim)))
         return kernel(rows, self._table[: self._n_items], k, *excluded, permitted, tile)  # type: ignore[no-any-return]
+
+    def scores_of(self, query: Floats, item_index: Index) -> Floats:
+        """Score some items; see `VectorIndex.scores_of`."""
+        return dots(query, self._table, item_index)  # type: ignore[no-any-return]
 
     def add(self, vectors: Floats, at: ArrayLike) -> None:
         """Write rows; see `VectorIndex.add`."""

@@ -11,6 +11,7 @@ import uvicorn
 
 from edgewise.errors import ConfigError, EdgewiseError
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
+from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.app import create_app
 from edgewise.serve.keys import ONE_KEY, Keys
 from edgewise.serve.logs import log, start_logs
@@ -29,6 +30,7 @@ def run(
     config: ServiceConfig | None = None,
     pipeline: PipelineConfig | None = None,
     rerank: RerankConfig | None = None,
+    retrieval: RetrievalConfig | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is finished first.
 
@@ -36,7 +38,7 @@ def run(
         model: a model folder; one that the store has not seen becomes the current version. None: what the store has.
         store: the store folder, made where there is none.
         host, port: where to listen. keys: who may do what.
-        config: of the server. pipeline, rerank: how lists are made.
+        config: of the server. pipeline, rerank: how lists are made. retrieval: how items are found by their vectors.
 
     Raises:
         ConfigError: if there is no key and `host` is not this machine alone, or the port cannot be had.
@@ -61,7 +63,13 @@ def run(
             raise ConfigError(f"{store} has no model yet; name a model folder: edgewise serve DIR --store {store}.")
         events = folder.events()
         service = Service(
-            events, models, pipeline, rerank, max_events_waiting=config.max_events_waiting, follow_s=config.follow_s
+            events,
+            models,
+            pipeline,
+            rerank,
+            retrieval,
+            max_events_waiting=config.max_events_waiting,
+            follow_s=config.follow_s,
         )
         try:
             _serve(service, config, keys, host, port)

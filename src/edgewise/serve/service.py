@@ -25,6 +25,7 @@ from edgewise.pipeline.sources import item_times
 from edgewise.pipeline.titles import titles_of
 from edgewise.ranking import NOTHING, top_k
 from edgewise.recommender import Recommender
+from edgewise.retrieval import RetrievalConfig, make_index
 from edgewise.serve.logs import log
 from edgewise.store import Erased, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import Entry, SteadyClock, subject_of
@@ -86,7 +87,7 @@ class Service:
 
     Args:
         store: events, users, items. models: the versions of the model.
-        pipeline, rerank: how lists are made.
+        pipeline, rerank: how lists are made. retrieval: how items are found by their vectors.
         max_events_waiting: events that may wait for the disk. follow_s: how often to look into the log for events of others.
     """
 
@@ -96,6 +97,7 @@ class Service:
         models: ModelRegistry,
         pipeline: PipelineConfig | None = None,
         rerank: RerankConfig | None = None,
+        retrieval: RetrievalConfig | None = None,
         *,
         max_events_waiting: int = 20_000,
         follow_s: float = 0.05,
@@ -104,6 +106,7 @@ class Service:
         self.clock = SteadyClock()
         self.commit = GroupCommit(store, max_waiting=max_events_waiting, register=True)
         self._pipeline, self._rerank = pipeline, rerank
+        self._retrieval = RetrievalConfig() if retrieval is None else retrieval
         self._live = LiveEvents()
         self._serving: Serving | None = None
         self._seq = self._seq_at_start = 0
@@ -405,7 +408,9 @@ class Service:
 
     def _load(self, version: str) -> Serving:
         model = load(self.models.path(version))
-        pipeline = Pipeline(model, self._live, self._pipeline, self._rerank)
+        vectors = model.rankable_items
+        index = None if vectors is None else make_index(vectors, self._retrieval, queries=model.users)
+        pipeline = Pipeline(model, self._live, self._pipeline, self._rerank, index)
         items = model.catalogue.items.ids
         texts = [str(item) for item in items.to_list()]
         serving = Serving(
