@@ -182,8 +182,8 @@ class LiveUsers:
         catalogue = self.catalogue
         index = UNKNOWN if since_training_alone else _index_of_text(catalogue.users, [user_id])[0]
         if index != UNKNOWN and not self.live.version(user_id):
-            base = catalogue.as_new_user(int(index))
-            return Known(user_id, int(index), base, None, base.history.indices.astype(np.int64))
+            as_trained = catalogue.as_new_user(int(index))
+            return Known(user_id, int(index), as_trained, None, as_trained.history.indices.astype(np.int64))
         met, undone = (_index_of_text(catalogue.items, ids) for ids in self.live.items_of(user_id))
         friends, unfriended = (_index_of_text(catalogue.users, ids) for ids in self.live.people_of(user_id))
         base = None if index == UNKNOWN else catalogue.as_new_user(int(index))
