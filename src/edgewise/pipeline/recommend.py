@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
@@ -12,16 +11,16 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from edgewise.config import Settings
 from edgewise.errors import UnknownNameError
 from edgewise.pipeline.fallback import FALLBACK
-from edgewise.pipeline.live import Known, LiveEvents, LiveUsers
+from edgewise.pipeline.live import DAY_MS, Known, LiveEvents, LiveUsers, MakeIndex
 from edgewise.pipeline.rules import holds, rule_mask
-from edgewise.pipeline.sources import SOURCES, ModelSource, Question, Source, item_times
+from edgewise.pipeline.sources import SOURCES, ModelSource, Question, SimilarSource, Source
 from edgewise.pipeline.titles import category_column
 from edgewise.recommender import Recommender
 from edgewise.rerank import Candidates, Diversity, Freshness, Reranker
-from edgewise.retrieval import VectorIndex
-from edgewise.types import Bools, Doubles, Floats, Index
+from edgewise.types import Bools, Floats, Index
 
-_DAY_MS = 86_400_000
+_MAX_CATEGORIES = 256
+"""Categories whose items are kept in mind."""
 
 
 class RerankConfig(Settings):
@@ -38,7 +37,7 @@ class PipelineConfig(Settings):
     sources: tuple[str, ...] = ("model",)  # where candidates come from, the most trusted first
     fallback: tuple[str, ...] = (FALLBACK, "latest")  # who answers where no source does, the first that can
     fill: bool = False  # whether the fallback also fills a list that is too short
-    n_candidates: PositiveInt = 200  # of each source
+    n_candidates: PositiveInt = 100  # of each source
     rule: str = "True"  # which items may be shown, such as: stock > 0 and "adult" not in genres
     hidden: tuple[str, ...] = ()  # ids of items that are never shown
 
@@ -67,7 +66,7 @@ class Pipeline:
         model: fitted.
         live: what happened since training.
         config: how lists are made. rerank: how their order is changed at the end.
-        index: see `LiveUsers`.
+        make_index: see `LiveUsers`.
 
     Raises:
         ConfigError: if a rule cannot be applied to the items, or a setting is out of range.
@@ -80,11 +79,13 @@ class Pipeline:
         live: LiveEvents | None = None,
         config: PipelineConfig | None = None,
         rerank: RerankConfig | None = None,
-        index: VectorIndex | None = None,
+        make_index: MakeIndex | None = None,
     ) -> None:
         self.config = PipelineConfig() if config is None else config
-        self.users = LiveUsers(model, LiveEvents() if live is None else live, index)
+        self.users = LiveUsers(model, LiveEvents() if live is None else live, make_index)
         self.sources = [_source(name) for name in self.config.sources]
+        if SimilarSource.name in self.config.sources:
+            _ = self.users.likeness  # made now, so that nobody has to wait for it
         self.fallback = [_source(name) for name in self.config.fallback]
         rerank = RerankConfig() if rerank is None else rerank
         self.rerankers: list[Reranker] = []
@@ -93,6 +94,7 @@ class Pipeline:
         if rerank.diversity:
             self.rerankers.append(Diversity(rerank.diversity))
         self.may_be_shown = self._may_be_shown()
+        self._categories: dict[str, Bools] = {}
 
     @property
     def model(self) -> Recommender:
@@ -132,8 +134,9 @@ class Pipeline:
             if not self._is_by_model_alone:
                 items, scores, names = _ranked(question, items, scores, names)
         with _timed(stages, "rerank"):
-            for reranker in self.rerankers:
-                order = reranker.order(self._described(items, scores, now_ms), max(k, items.size))
+            for place, reranker in enumerate(self.rerankers, start=1):
+                n = k if place == len(self.rerankers) else items.size
+                order = reranker.order(self._described(items, scores, now_ms), n)
                 items, scores, names = items[order], scores[order], names[order]
         items, scores, names = items[:k], scores[:k], names[:k]
         note = ""
@@ -194,9 +197,9 @@ class Pipeline:
         return "the model does not know this user"
 
     def _described(self, items: Index, scores: Floats, now_ms: float | None) -> Candidates:
-        vectors, times = self.model.item_vectors(), self._times
+        vectors, times = self.model.unit_items, self.users.times
         now = time.time() * 1000 if now_ms is None else now_ms
-        ages = None if times is None else (now - times[items]) / _DAY_MS
+        ages = None if times is None else (now - times[items]) / DAY_MS
         # Scores of different sources cannot be compared; their order can.
         by_place = np.arange(items.size, 0, -1, dtype=np.float32)
         comparable = scores if (np.diff(scores) <= 0).all() else by_place
@@ -213,7 +216,15 @@ class Pipeline:
         return mask
 
     def of_category(self, category: str) -> Bools:
-        """Tell which items are of a category: bool [n_items]."""
+        """Tell which items are of a category: bool [n_items], not to be written to."""
+        mask = self._categories.get(category)
+        if mask is None:
+            if len(self._categories) >= _MAX_CATEGORIES:
+                self._categories.clear()
+            mask = self._categories[category] = self._of_category(category)
+        return mask
+
+    def _of_category(self, category: str) -> Bools:
         catalogue = self.users.catalogue
         column, table = category_column(catalogue), catalogue.item_table
         if column is None or table is None:
@@ -222,10 +233,6 @@ class Pipeline:
             table.select(holds(column, table.schema[column], category).fill_null(value=False)).to_series().to_numpy()
         )
         return mask
-
-    @cached_property
-    def _times(self) -> Doubles | None:
-        return item_times(self.users.catalogue.item_table)
 
 
 def _ranked(question: Question, items: Index, scores: Floats, names: np.ndarray) -> tuple[Index, Floats, np.ndarray]:

@@ -17,15 +17,13 @@ from edgewise.data.ids import UNKNOWN
 from edgewise.errors import EdgewiseError, StoreBusyError, UnknownNameError
 from edgewise.models import load
 from edgewise.pipeline.explaining import explain_pair
-from edgewise.pipeline.fallback import popular_scores
 from edgewise.pipeline.live import Known, LiveEvents
 from edgewise.pipeline.neighbours import similar_users
 from edgewise.pipeline.recommend import Pipeline, PipelineConfig, RerankConfig
-from edgewise.pipeline.sources import item_times
 from edgewise.pipeline.titles import titles_of
 from edgewise.ranking import NOTHING, top_k
 from edgewise.recommender import Recommender
-from edgewise.retrieval import RetrievalConfig, make_index
+from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
 from edgewise.serve.logs import log
 from edgewise.store import Erased, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import Entry, SteadyClock, subject_of
@@ -197,14 +195,15 @@ class Service:
         return self._listed(serving, known, n, offset, category, exclude_seen=True)
 
     def popular(self, n: int, offset: int = 0, category: str | None = None) -> List:
-        """List what most people met in training."""
+        """List what most people met, in training or since."""
         serving = self.serving
-        return self._best(serving, popular_scores(serving.model.catalogue), n, offset, category, "popular")
+        places, counts = serving.pipeline.users.by_popularity.first(self._among(serving, category), n + offset)
+        return self._list_of(serving, places[offset:], counts[offset:], "popular")
 
     def latest(self, n: int, offset: int = 0, category: str | None = None) -> List:
         """List the newest items by the times that were told of them, here or in training, in seconds since 1970."""
         serving = self.serving
-        times = item_times(serving.model.catalogue.item_table)
+        times = serving.pipeline.users.times
         known = np.full(len(serving.item_ids), np.nan) if times is None else times.copy()
         others: list[tuple[float, str]] = []
         for item in list(self._items.values()):
@@ -235,6 +234,13 @@ class Service:
         """List what is most like an item; nothing for one that the model does not know."""
         serving = self.serving
         place = serving.item_index.get(item_id)
+        users, unit = serving.pipeline.users, serving.model.unit_items
+        if place is not None and users.likeness is not None and unit is not None:
+            allowed = self._among(serving, category).copy()
+            allowed[place] = False
+            found, scores = users.likeness.search(unit[[place]], min(n + offset, allowed.size), allowed=allowed)
+            there = (found[0] != NOTHING) & (scores[0] != 0)  # nothing in common is no likeness
+            return self._list_of(serving, found[0][there][offset:], scores[0][there][offset:], "item-to-item")
         alike = None if place is None else serving.model.similarity_block(np.array([place]))
         if place is None or alike is None:
             why = (
@@ -406,11 +412,12 @@ class Service:
                 self._serving = serving
                 log("model swapped", version=version, model=serving.model.name)
 
+    def _make_index(self, vectors: Floats, queries: Floats) -> VectorIndex:
+        return make_index(vectors, self._retrieval, queries=queries)
+
     def _load(self, version: str) -> Serving:
         model = load(self.models.path(version))
-        vectors = model.rankable_items
-        index = None if vectors is None else make_index(vectors, self._retrieval, queries=model.users)
-        pipeline = Pipeline(model, self._live, self._pipeline, self._rerank, index)
+        pipeline = Pipeline(model, self._live, self._pipeline, self._rerank, self._make_index)
         items = model.catalogue.items.ids
         texts = [str(item) for item in items.to_list()]
         serving = Serving(
@@ -548,10 +555,14 @@ class Service:
         scores = np.where(self._among(serving, category), scores, np.nan).astype(np.float32)
         best: Index
         best, found = top_k(scores[None, :], min(n + offset, scores.size))
-        places = best[0][best[0] != NOTHING][offset:].tolist()
+        there = best[0] != NOTHING
+        return self._list_of(serving, best[0][there][offset:], found[0][there][offset:], source)
+
+    def _list_of(self, serving: Serving, items: Index, scores: Floats, source: str) -> List:
+        places = items.tolist()
         return List(
             [serving.item_ids[place] for place in places],
-            found[0][offset : offset + len(places)].tolist(),
+            scores.tolist(),
             [serving.titles[place] for place in places],
             (source,) * len(places),
             "",
