@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from edgewise import model_folder
@@ -29,6 +30,7 @@ from edgewise.data.ids import UNKNOWN
 from edgewise.embeddings import score_embeddings, unit_vectors
 from edgewise.errors import CannotPredictError, ConfigError, DataError, ModelFolderError, NotFittedError
 from edgewise.explanations import Evidence, Explanation, Method, explain_one
+from edgewise.head_start import HeadStart, Start
 from edgewise.newcomers import Attributes, Histories, Newcomers, Side
 from edgewise.ranking import NOTHING, block_size, top_k
 from edgewise.search_space import Choice
@@ -110,12 +112,16 @@ class Keeping:
         tensorboard: a folder for learning curves as TensorBoard's files; None: write none.
         identity: what makes the fit this fit (model, settings, seed, data); a checkpoint of another is refused.
         restart: begin anew whatever the folder holds; its checkpoint stays until there is a new one.
+        start: an earlier fit to start from; None: start from nothing.
+        trained: gets what a later fit may start from, by name.
     """
 
     checkpoints: Path | None = None
     tensorboard: Path | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     restart: bool = False
+    start: Start | None = None
+    trained: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -196,6 +202,8 @@ class Recommender(ABC):
     """Whether an item that nobody met gets a score; where not, it is never recommended."""
     folds_in: ClassVar[tuple[str, ...]] = ()
     """From what the model answers for a user it never saw: of "history", "attributes", "friends"."""
+    is_incremental: ClassVar[bool] = False
+    """Whether a fit can start from an earlier one; where not, it learns everything anew."""
     adds_up: ClassVar[bool] = False
     """Whether `contributions` are the terms of the score."""
     by_dot_product: ClassVar[bool] = False
@@ -216,6 +224,7 @@ class Recommender(ABC):
         self.seed = seed
         self.record = FitRecord()
         self.keeping = Keeping()
+        self.parameters: dict[str, NDArray[Any]] = {}  # what a later fit may start from, beside `STATE`
         self._catalogue: Catalogue | None = None
 
     # What a model file defines.
@@ -315,6 +324,7 @@ class Recommender(ABC):
         checkpoints: Path | str | None = None,
         restart: bool = False,
         tensorboard: Path | str | None = None,
+        head_start: HeadStart | None = None,
     ) -> Self:
         """Learn from a data set, which stays as it is; returns the model itself.
 
@@ -324,6 +334,7 @@ class Recommender(ABC):
                 state of a fit that was cut off, that fit goes on, and ends with the bits that it would have ended with.
             restart: begin anew whatever is there; the old checkpoint stays until there is a new one.
             tensorboard: a folder for learning curves as TensorBoard's files.
+            head_start: an earlier fit of this model to start from, for one that `is_incremental`; it then takes fewer passes.
 
         Raises:
             TrainingError: if the loss is no longer a number.
@@ -336,10 +347,18 @@ class Recommender(ABC):
             None if tensorboard is None else Path(tensorboard),
             self._identity(dataset),
             restart,
+            head_start.of(dataset) if head_start is not None and self.is_incremental else None,
         )
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             delattr(self, name)  # what was derived from an earlier fit
-        self.fit_arrays(dataset)
+        settings = self.config
+        if head_start is not None and self.is_incremental:
+            self.config = head_start.shortened(settings)
+        try:
+            self.fit_arrays(dataset)
+        finally:
+            self.config = settings
+        self.parameters = self.keeping.trained
         self._catalogue = Catalogue.of(dataset)
         return self
 
@@ -462,6 +481,7 @@ class Recommender(ABC):
         other = copy(self)
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             delattr(other, name)
+        other.parameters = {}  # rows of the old items; a later fit starts from nothing
         other.add_items(newcomers, order)
         other._catalogue = extended
         return other
@@ -673,13 +693,22 @@ class Recommender(ABC):
             newcomers = None
         return explain_one(self, user_id, newcomers, item_id, _checked_k(n), method)
 
-    def save(self, directory: Path | str, *, metrics: dict[str, Any] | None = None, run_config: str = "") -> None:
+    def save(
+        self,
+        directory: Path | str,
+        *,
+        metrics: dict[str, Any] | None = None,
+        run_config: str = "",
+        lineage: Mapping[str, Any] | None = None,
+        start: Mapping[str, NDArray[Any] | csr_array] | None = None,
+    ) -> None:
         """Write the model folder: everything needed to answer, nothing that could run code.
 
         Args:
             directory: created or, if it is a model folder already, replaced in one step.
             metrics: what an evaluation found, kept in `model.json`.
             run_config: the run's configuration as TOML, kept beside it as `run.toml`.
+            lineage: further entries of `model.json`: what the model was made from. start: further arrays for a later fit.
 
         Raises:
             DataError: if the folder cannot be written; what was there stays.
@@ -697,6 +726,7 @@ class Recommender(ABC):
             "curve": self.record.curve,
             "notes": self.record.notes,
             "versions": _versions(),
+            **(lineage or {}),
         }
         tables = {
             "users": catalogue.user_table
@@ -712,7 +742,8 @@ class Recommender(ABC):
             {} if catalogue.friends is None else {"friends": catalogue.friends}
         )
         arrays |= {name: getattr(self, name) for name in self.STATE}
-        model_folder.write(Path(directory), about, arrays, tables, {"run.toml": run_config} if run_config else {})
+        texts = {"run.toml": run_config} if run_config else {}
+        model_folder.write(Path(directory), about, arrays, tables, texts, {**self.parameters, **(start or {})})
 
     @classmethod
     def load(cls, directory: Path | str) -> Self:

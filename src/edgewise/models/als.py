@@ -52,6 +52,7 @@ class ALS(Recommender):
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
     adds_up: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),
@@ -78,6 +79,13 @@ class ALS(Recommender):
                 num_threads=n_cpus(),
                 random_state=seed,
             )
+            if (start := self.keeping.start) is not None:
+                noise = make_rng(self.seed, "newcomers").random(
+                    (dataset.n_users + dataset.n_items, self.config.embedding_dim), dtype=np.float32
+                )
+                noise *= 0.01  # as `implicit` starts
+                model.user_factors = start.of_users("users", noise[: dataset.n_users])
+                model.item_factors = start.of_items("items", noise[dataset.n_users :])
             model.fit(confidence, show_progress=False, callback=lambda *_: work.advance(1))
             self.users = model.recalculate_user(np.arange(dataset.n_users), confidence)
         self.items = model.item_factors

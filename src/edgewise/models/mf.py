@@ -94,6 +94,7 @@ class MF(Recommender):
     needs: ClassVar[str] = "ratings"
     is_baseline: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = MFConfig
     STATE: ClassVar[tuple[str, ...]] = ("levels", "calibration", "users", "items", "mean", "user_bias", "item_bias")
     SEARCH: ClassVar[SearchSpace] = {
@@ -142,6 +143,7 @@ class MF(Recommender):
             steps_per_epoch=objective.steps_per_epoch,
             seed=self.seed,
             watch=watch_error(predict, parts, scale, config),
+            rows=dict.fromkeys(("vectors.own.weight", "vectors.met.weight", "biases.weight"), np.arange(rows)),
             working_bytes=objective.working_bytes(config.embedding_dim) + 6 * start.nbytes,
         )
         train(plan, config, curve=self.record.curve, keeping=self.keeping)

@@ -208,6 +208,11 @@ class NeuMFNet(torch.nn.Module):
         return above
 
 
+def _rows_of_nodes(dataset: Dataset) -> dict[str, Index]:
+    nodes = np.arange(dataset.n_users + dataset.n_items)
+    return dict.fromkeys(("table.own.weight", "table.met.weight", "biases.weight"), nodes)
+
+
 class NeuMF(Recommender):
     """Score a pair by a generalised product of embeddings and by a perceptron over another pair of embeddings, added up.
 
@@ -226,6 +231,7 @@ class NeuMF(Recommender):
     title: ClassVar[str] = "NeuMF"
     paper: ClassVar[str] = "He et al., “Neural Collaborative Filtering”, WWW 2017 (arXiv:1708.05031)"
     needs: ClassVar[str] = "ratings or interactions"
+    is_incremental: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = NeuMFConfig
     STATE: ClassVar[tuple[str, ...]] = (
         "levels", "calibration", "gmf_users", "gmf_items", "first_users", "first_items", "upper", "of_hidden",
@@ -295,6 +301,7 @@ class NeuMF(Recommender):
                 steps_per_epoch=objective.steps_per_epoch,
                 seed=self.seed,
                 watch=watch_error(predict, parts, scale, config),
+                rows=_rows_of_nodes(dataset),
                 working_bytes=objective.working_bytes(sum(config.hidden))
                 + 6 * sum(table.nbytes for table in net.table.tables),
             ),
@@ -308,7 +315,8 @@ class NeuMF(Recommender):
         kept, apart = hold_out(
             dataset.interactions, config.calibration_share or 0.0, make_rng(self.seed, "calibration")
         )
-        interactions, held_out = hold_out(kept, config.valid_share, make_rng(self.seed, "valid"))
+        newest = None if self.keeping.start is None else self.keeping.start.newest
+        interactions, held_out = hold_out(kept, config.valid_share, make_rng(self.seed, "valid"), newest)
         rng = make_rng(self.seed, "start")
         net = NeuMFNet(interactions, 0.0, rng, config, biases=False).to(device)
         objective = RankingObjective(interactions, config, self.seed)
@@ -330,6 +338,7 @@ class NeuMF(Recommender):
                 steps_per_epoch=objective.steps_per_epoch,
                 seed=self.seed,
                 watch=watch,
+                rows=_rows_of_nodes(dataset),
                 working_bytes=objective.working_bytes(sum(config.hidden)),
             ),
         )

@@ -35,7 +35,8 @@ def run(
     """Serve until SIGTERM or SIGINT; what is under way is finished first.
 
     Args:
-        model: a model folder; one that the store has not seen becomes the current version. None: what the store has.
+        model: a model folder; one that the store has not seen becomes the current version, one that was removed from it does
+            not come back. None: what the store has.
         store: the store folder, made where there is none.
         host, port: where to listen. keys: who may do what.
         config: of the server. pipeline, rerank: how lists are made. retrieval: how items are found by their vectors.
@@ -54,7 +55,7 @@ def run(
     folder = StoreFolder.open(store)
     with folder.lock():
         models = folder.models
-        if model is not None:
+        if model is not None and not (models.current is not None and models.was_removed(model)):
             had = set(models.versions())
             version = models.add(model)
             if version not in had or models.current is None:
