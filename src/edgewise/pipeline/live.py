@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -207,6 +207,23 @@ class LiveUsers:
     def catalogue(self) -> Catalogue:
         """Of the model."""
         return self.model.catalogue
+
+    def extended(self, model: Recommender) -> Self:
+        """Return the same for a model that knows further items, with what was worked out for the others."""
+        other = type(self)(model, self.live, lambda vectors, _: self._grown(self.index, model, vectors))
+        other._make_index = self._make_index
+        if self.__dict__.get("likeness") is not None and model.unit_items is not None:
+            other.__dict__["likeness"] = self._grown(self.likeness, model, model.unit_items)
+        return other
+
+    def _grown(self, index: VectorIndex | None, model: Recommender, vectors: Floats) -> VectorIndex:
+        """Return an index with the vectors of further items."""
+        assert index is not None
+        places = model.catalogue.items.index_of(self.catalogue.items.ids)
+        grown = index.renumbered(places, len(vectors))
+        new = np.setdiff1d(np.arange(len(vectors)), places)
+        grown.add(vectors[new], new)
+        return grown
 
     @cached_property
     def likeness(self) -> VectorIndex | None:

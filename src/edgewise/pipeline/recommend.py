@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,6 +96,14 @@ class Pipeline:
             self.rerankers.append(Diversity(rerank.diversity))
         self.may_be_shown = self._may_be_shown()
         self._categories: dict[str, Bools] = {}
+
+    def extended(self, model: Recommender) -> "Pipeline":
+        """Return the same for a model that knows further items, with what was worked out for the others."""
+        other = copy(self)
+        other.users = self.users.extended(model)
+        other.may_be_shown = other._may_be_shown()
+        other._categories = {}
+        return other
 
     @property
     def model(self) -> Recommender:

@@ -14,6 +14,7 @@ queries lies in the lists that are read.
 """
 
 import math
+from copy import copy
 
 import numba
 import numpy as np
@@ -148,6 +149,17 @@ class ApproximateIndex:
     def remove(self, item_index: ArrayLike) -> None:
         """Put the last vector of a list in the place of each removed one; see `VectorIndex.remove`."""
         self._take_out(np.unique(checked_known(item_index, self._n_items)))
+
+    def renumbered(self, place: Index, n_items: int) -> "ApproximateIndex":
+        """Copy, with other item indices; the lists stay as they are. See `VectorIndex.renumbered`."""
+        other = copy(self)
+        for name in ("_longest", "_shortest", "_start", "_size", "_room", "_vectors"):
+            setattr(other, name, getattr(self, name).copy())
+        other._items = np.where(self._items == NOTHING, NOTHING, place[self._items])
+        other._slot, other._group = np.full((2, n_items), NOTHING, dtype=np.int64)
+        other._slot[place], other._group[place] = self._slot[: self._n_items], self._group[: self._n_items]
+        other._n_items = n_items
+        return other
 
     def _search(
         self, queries: Floats, k: int, exclude: csr_array | Rows | None, allowed: Bools | None

@@ -79,6 +79,14 @@ class ExactIndex:
         self._own()
         self._table[places] = np.nan
 
+    def renumbered(self, place: Index, n_items: int) -> "ExactIndex":
+        """Copy, with other item indices; see `VectorIndex.renumbered`."""
+        table = np.full((n_items, self.dim), np.nan, dtype=np.float32)
+        table[place] = self._table[: self._n_items]
+        other = ExactIndex(table)
+        other._owned = True
+        return other
+
     def _own(self) -> None:
         if not self._owned:
             self._table, self._owned = self._table.copy(), True

@@ -81,6 +81,14 @@ class VectorIndex(Protocol):
             DataError: if an index is not one of 0 to n_items - 1.
         """
 
+    def renumbered(self, place: Index, n_items: int) -> "VectorIndex":
+        """Return a copy in which the item i is place[i], with room for more items, which have no vectors yet.
+
+        Args:
+            place: int64 [n_items of this index], distinct, below the new `n_items`.
+            n_items: how many item indices the copy has.
+        """
+
 
 def checked_vectors(vectors: Floats, dim: int | None = None) -> Floats:
     """Return float32 [n, d] in C order; a row with a NaN is wholly NaN then (a copy), and nothing is infinite."""

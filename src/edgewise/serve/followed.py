@@ -23,6 +23,7 @@ class Followed:
 
     Attributes:
         live: what users did since. seq: the number of the last entry read.
+        met: items to which something has happened since `take_met` was called.
         erased_users, erased_items: subjects of those erased since; what the model knows of them does not count.
     """
 
@@ -30,6 +31,7 @@ class Followed:
         self.store, self.covered = store, covered
         self.live = LiveEvents()
         self.seq = covered
+        self.met: set[str] = set()
         self.erased_users: set[str] = set()
         self.erased_items: set[str] = set()
         self._names = names
@@ -56,6 +58,11 @@ class Followed:
             self._read_again = {user: read for user, read in self._read_again.items() if read[1] > self.seq}
         return n
 
+    def take_met(self) -> set[str]:
+        """Return the items to which something has happened since the last call."""
+        met, self.met = self.met, set()
+        return met
+
     def is_erased(self, user_id: str) -> bool:
         """Whether a user was erased since the model was made."""
         return bool(self.erased_users) and subject_of(user_id) in self.erased_users
@@ -70,8 +77,10 @@ class Followed:
         waiting: list[Event] = []
         for seq, entry in entries:
             if isinstance(entry, Event):
-                if self.erased_items and entry.item_id is not None:
-                    self.bring_back([entry.item_id])
+                if entry.item_id is not None:
+                    self.met.add(entry.item_id)
+                    if self.erased_items:
+                        self.bring_back([entry.item_id])
                 if entry.event_id not in self._read_again.get(entry.user_id, (frozenset(), 0))[0]:
                     waiting.append(entry)
                 continue

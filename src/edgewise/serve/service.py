@@ -6,9 +6,10 @@ What is known of a user is therefore always what a replay of the log would give.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from edgewise.pipeline.titles import titles_of
 from edgewise.ranking import NOTHING, top_k
 from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
+from edgewise.serve.arrivals import with_arrivals
 from edgewise.serve.followed import Followed
 from edgewise.serve.logs import log
 from edgewise.store import Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
@@ -42,6 +44,7 @@ class Serving:
         user_ids, item_ids: of the model, as text, by dense index. titles: of the items.
         may_be_shown: bool [n_items], before anything was hidden through the service.
         followed: what the log tells beyond the model.
+        trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
     """
 
     version: str
@@ -52,6 +55,8 @@ class Serving:
     titles: list[str]
     may_be_shown: Bools
     item_index: dict[str, int]
+    trained: Pipeline
+    arrived: frozenset[str] = frozenset()
 
     @property
     def model(self) -> Recommender:
@@ -114,6 +119,7 @@ class Service:
         self._items: dict[str, StoredItem] = {}  # those of which something is told
         self._stop = threading.Event()
         self._follow_s = follow_s
+        self._let_in_at = 0.0
         self._follower = threading.Thread(target=self._follow_on, name="edgewise-follower", daemon=True)
         self.on_applied: Callable[[int], None] = lambda _: None
 
@@ -431,20 +437,33 @@ class Service:
                     [str(item) for item in model.catalogue.items.ids if self.store.item(str(item)) is not None]
                 )
         pipeline = Pipeline(model, followed.live, self._pipeline, self._rerank, self._make_index)
-        items = model.catalogue.items.ids
-        texts = [str(item) for item in items.to_list()]
-        serving = Serving(
-            version,
-            pipeline,
-            followed,
-            [str(user) for user in model.catalogue.users.ids.to_list()],
-            texts,
-            titles_of(model.catalogue, items),
-            pipeline.may_be_shown,
-            {item: place for place, item in enumerate(texts)},
-        )
-        self._show(serving)
-        return serving
+        user_ids = [str(user) for user in model.catalogue.users.ids.to_list()]
+        serving = _serving(version, pipeline, followed, user_ids, pipeline)
+        with self._following:
+            followed.met |= followed.live.items() | set(self._items)
+        return self._with_arrivals(serving) or serving
+
+    def _with_arrivals(self, serving: Serving) -> Serving | None:
+        """Return the same with items that came after training and can be placed; None where nothing about such has changed."""
+        trained = serving.trained
+        with self._following:
+            met = serving.followed.take_met()
+        index = trained.model.catalogue.items
+        known = index.index_of(index.from_text(sorted(met))) if met else np.empty(0, dtype=np.int64)
+        news = {item for item, place in zip(sorted(met), known.tolist(), strict=True) if place == UNKNOWN}
+        if not news:
+            return None
+        erased = serving.followed.erased_items
+        wanted = [item for item in serving.arrived | news if subject_of(item) not in erased]
+        model = with_arrivals(trained.model, self.store, self._items, wanted)
+        if model is None:
+            return None
+        pipeline = trained.extended(model)
+        found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained)
+        found = replace(found, arrived=frozenset(item for item in wanted if item in found.item_index))
+        pipeline.recommend("", 1)
+        self._show(found)
+        return found
 
     def _follow_on(self) -> None:
         """Look for what others wrote into the store: events, and another current model."""
@@ -452,6 +471,7 @@ class Service:
         while not self._stop.wait(self._follow_s):
             try:
                 self.follow()
+                self._let_in()
                 current = self.models.current
                 if current is not None and current not in (self.serving.version, refused):
                     refused = current  # one that cannot be loaded is not tried again before another was current
@@ -464,6 +484,17 @@ class Service:
                 if str(error) != failed:  # once, not twenty times a second
                     log("cannot follow the store", level=logging.ERROR, error=str(error))
                 failed = str(error)
+
+    def _let_in(self) -> None:
+        """Let lists have items that came after training; no more often than it takes a tenth of the time."""
+        if time.monotonic() < self._let_in_at:
+            return
+        started = time.monotonic()
+        with self._swapping:
+            if (found := self._with_arrivals(self.serving)) is not None:
+                self._answer_with(found)
+                log("new items", n=len(found.arrived), ms=round((time.monotonic() - started) * 1000))
+        self._let_in_at = time.monotonic() + 9 * (time.monotonic() - started)
 
     def _known(self, serving: Serving, user_id: str) -> Known:
         return serving.pipeline.users.known(user_id, since_training_alone=serving.followed.is_erased(user_id))
@@ -478,6 +509,8 @@ class Service:
         serving = self.serving
         if serving.followed.erased_items:
             serving.followed.bring_back([item.item_id for item in items])
+        with self._following:
+            serving.followed.met.update(item.item_id for item in items)
         self._show(serving)
 
     def _show(self, serving: Serving) -> None:
@@ -542,8 +575,16 @@ class Service:
         return item_id if place is None else serving.titles[place]
 
 
+def _serving(version: str, pipeline: Pipeline, followed: Followed, user_ids: list[str], trained: Pipeline) -> Serving:
+    items = pipeline.model.catalogue.items.ids
+    texts = [str(item) for item in items.to_list()]
+    places = {item: place for place, item in enumerate(texts)}
+    titles = titles_of(pipeline.model.catalogue, items)
+    return Serving(version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained)
+
+
 def _tells_something(item: StoredItem) -> bool:
-    return item.is_hidden or bool(item.categories) or item.timestamp is not None
+    return item.is_hidden or bool(item.categories) or item.timestamp is not None or bool(item.labels)
 
 
 def _finite(score: float) -> float | None:
