@@ -45,5 +45,5 @@ def test_nobody_asked_is_nobody_answered() -> None:
 def test_unit_vectors_by_hand() -> None:
     # (3, 4) and (4, 3): the cosine is 24 / 25; a vector of zeros stays one, and is like nothing.
     unit = unit_vectors(np.array([[3, 4], [4, 3], [0, 0], [-6, -8]], dtype=np.float32))
-    np.testing.assert_allclose(unit, [[0.6, 0.8], [0.8, 0.6], [0, 0], [-0.6, -0.8]], atol=1e-6)
-    np.testing.assert_allclose(unit[[0, 2]] @ unit.T, [[1, 0.96, 0, -1], [0, 0, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(unit, np.array([[0.6, 0.8], [0.8, 0.6], [0, 0], [-0.6, -0.8]]), atol=1e-6)
+    np.testing.assert_allclose(unit[[0, 2]] @ unit.T, np.array([[1, 0.96, 0, -1], [0, 0, 0, 0]]), atol=1e-6)
