@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from edgewise.errors import ConfigError, EdgewiseError
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
@@ -15,6 +16,7 @@ from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.app import create_app
 from edgewise.serve.keys import ONE_KEY, Keys
 from edgewise.serve.logs import log, start_logs
+from edgewise.serve.patience import impatient_after
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
 from edgewise.store import StoreFolder
@@ -73,7 +75,8 @@ def run(
             follow_s=config.follow_s,
         )
         try:
-            _serve(service, config, keys, host, port)
+            with threadpool_limits(1, "blas"):  # many small answers side by side: threads would wait for each other
+                _serve(service, config, keys, host, port)
         finally:
             service.close()
             events.close()
@@ -105,6 +108,7 @@ def _serve(service: Service, config: ServiceConfig, keys: Keys, host: str, port:
             server_header=False,
             limit_concurrency=config.max_connections,
             timeout_graceful_shutdown=max(1, round(config.grace_s)),
+            http=impatient_after(config.head_timeout_s),
             ws="none",
         )
     )
