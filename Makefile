@@ -42,6 +42,7 @@ bench-serve: $(VENV)/.all  ## the service under load, on its own and with all so
 soak: $(VENV)/.all  ## kill writing commands and stores at random moments, many times
 	$(BIN)/python tests/soak/kill_while_writing.py
 	$(BIN)/python tests/soak/kill_store_writers.py
+	$(BIN)/python -m tests.soak.kill_servers
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
