@@ -23,7 +23,7 @@ from tests.serve.server import Server
 
 USERS = [f"n{number}" for number in range(12)]
 ITEMS = [str(1000 + number) for number in range(44)]
-Sent = dict[str, dict[str, object]]
+Sent = dict[str, dict[str, str]]
 
 
 def say(text: str) -> None:
@@ -57,8 +57,8 @@ def send(server: Server, seed: str, sent: Sent, acknowledged: set[str], wrong: l
         return
 
 
-def log_of(server: Server) -> list[dict[str, object]]:
-    events: list[dict[str, object]] = []
+def log_of(server: Server) -> list[dict[str, str]]:
+    events: list[dict[str, str]] = []
     after, is_end = 0, False
     while not is_end:
         page = server.ask("GET", f"/v1/events?after={after}&limit=1000")[1]
