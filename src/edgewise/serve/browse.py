@@ -226,11 +226,11 @@ class Browser:
 
     # Around
 
-    def around_user(self, user_id: str, n: int) -> dict[str, Any]:
+    def around_user(self, user_id: str, n: int, n_people: int) -> dict[str, Any]:
         """Draw what lies around a user: items met, friends or those who met the same, and the items of the list.
 
         Args:
-            n: the most of each.
+            n: the most items of each kind. n_people: the most people.
 
         Returns:
             source of the people ("friends", "similar"), note of the list, model, nodes and edges. A node has kind, id, title, role
@@ -239,7 +239,7 @@ class Browser:
         """
         serving = self.service.serving
         known = self._known(serving, user_id)
-        friends = self.friends(user_id, n)
+        friends = self.friends(user_id, n_people)
         listed = self.service.recommend(user_id, n)
         drawing = _Drawing()
         centre = drawing.node(self._node(serving, "user", user_id, "centre"))
@@ -258,7 +258,7 @@ class Browser:
         about = {"source": friends["source"], "note": listed.note, "model": serving.version}
         return {"kind": "user", "id": user_id, **about, **drawing.as_json()}
 
-    def around_item(self, item_id: str, n: int) -> dict[str, Any]:
+    def around_item(self, item_id: str, n: int, n_people: int) -> dict[str, Any]:
         """Draw what lies around an item: those who met it, the latest first, and what is most like it.
 
         Returns:
@@ -274,12 +274,12 @@ class Browser:
         latest = dict.fromkeys(
             event.user_id for event in reversed(self.service.store.of_item(item_id, MOST_EVENTS)[-_MOST_PEOPLE:])
         )
-        met = {user: self._known(serving, user) for user in islice(latest, n)}
+        met = {user: self._known(serving, user) for user in islice(latest, n_people)}
         if place is not None:
             met = {user: known for user, known in met.items() if place in known.now.history.indices}
             like = np.array([serving.item_index[item] for item in alike.ids], dtype=np.int64)
-            for user in self._who_met(serving, place, like, n + len(latest)):
-                if len(met) >= n:
+            for user in self._who_met(serving, place, like, n_people + len(latest)):
+                if len(met) >= n_people:
                     break
                 known = self._known(serving, user)
                 if user not in latest and self.service.knows_user(user):

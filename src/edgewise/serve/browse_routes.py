@@ -164,6 +164,9 @@ class Stats(BaseModel):
     series: list[dict[str, float | None]]
 
 
+Around = Annotated[int, Query(ge=1, le=30)]
+
+
 def browse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int, *, keys_are_set: bool) -> APIRouter:
     """Make the routes below /v1 that the page at / is made of."""
     v1 = APIRouter(prefix="/v1", tags=["browse"])
@@ -198,14 +201,14 @@ def browse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: i
         return as_json(await workers.run(browser.friends, user_id, min(k, max_n)))
 
     @v1.get("/neighbourhood/user/{user_id}", response_model=Neighbourhood)
-    async def around_user(user_id: PathId, n: Annotated[int, Query(ge=1, le=30)] = 8) -> Response:
-        """Draw what lies around a user: items met, people, and the items of the list; `n` of each."""
-        return as_json(await workers.run(browser.around_user, user_id, n))
+    async def around_user(user_id: PathId, n: Around = 8, n_people: Around = 6) -> Response:
+        """Draw what lies around a user: items met and items of the list, `n` of each, and people."""
+        return as_json(await workers.run(browser.around_user, user_id, n, n_people))
 
     @v1.get("/neighbourhood/item/{item_id}", response_model=Neighbourhood)
-    async def around_item(item_id: PathId, n: Annotated[int, Query(ge=1, le=30)] = 8) -> Response:
-        """Draw what lies around an item: people who met it, and items like it; `n` of each."""
-        return as_json(await workers.run(browser.around_item, item_id, n))
+    async def around_item(item_id: PathId, n: Around = 8, n_people: Around = 6) -> Response:
+        """Draw what lies around an item: `n` items like it, and people who met it."""
+        return as_json(await workers.run(browser.around_item, item_id, n, n_people))
 
     @v1.get("/models", response_model=Versions)
     async def models() -> Response:

@@ -3,7 +3,8 @@ import { ask, enc } from "./ask.js";
 import { calm, clear, h, name, nameText, s, shape } from "./dom.js";
 import { noteText, t } from "./texts.js";
 
-const N = 8; // of each kind
+const N = 8; // of each kind of item
+const PEOPLE = 6;
 const measure = document.createElement("canvas").getContext("2d");
 
 /* Break a text into lines that fit, the last one with dots where more would follow. */
@@ -72,7 +73,7 @@ export class Graph {
     const control = (this.asked = new AbortController());
     this.stage.setAttribute("aria-busy", "true");
     try {
-      const found = await ask(`/v1/neighbourhood/${to.kind}/${enc(to.id)}?n=${N}`, { signal: control.signal });
+      const found = await ask(`/v1/neighbourhood/${to.kind}/${enc(to.id)}?n=${N}&n_people=${PEOPLE}`, { signal: control.signal });
       if (!first && !back && key(this.centre) !== key(to)) this.trail.push(to);
       this.trail = this.trail.slice(-7);
       this.found = found;
@@ -117,7 +118,7 @@ export class Graph {
     const left = items.filter(isLeft);
     const right = items.filter((i) => !isLeft(i));
     const step = 46;
-    const tallest = Math.max(left.length, right.length, people.length > 6 ? 7 : 5, 3);
+    const tallest = Math.max(left.length, right.length, people.length ? 6 : 3);
     const height = tallest * step + 24;
     const middle = { x: width / 2, y: height / 2 };
     const at = [{ ...middle, side: "centre", label: 150 }];
@@ -131,9 +132,11 @@ export class Graph {
     const inner = width / 2 - label - 14;
     const rx = Math.min(inner * 0.58, 130);
     const ry = Math.min(height / 2 - 26, 170);
+    const nAbove = Math.ceil(people.length / 2);
     people.forEach((i, k) => {
-      // Around the middle, beginning at the top; with an even number nobody stands straight above the centre's name.
-      const angle = -Math.PI / 2 + ((k + 0.5) / people.length) * 2 * Math.PI;
+      // In an arc above the middle and one below it, which leaves room for the name of the centre.
+      const [place, n, spread, turn] = k < nAbove ? [k, nAbove, 2.1, -Math.PI / 2] : [k - nAbove, people.length - nAbove, -1.6, Math.PI / 2];
+      const angle = turn + (n > 1 ? place / (n - 1) - 0.5 : 0) * spread;
       at[i] = { x: middle.x + rx * Math.cos(angle), y: middle.y + ry * Math.sin(angle), side: "person", label: Math.max(46, Math.min(90, rx)) };
     });
     return { at, width, height, wide };

@@ -55,7 +55,7 @@ export class List {
   row(item, change, source) {
     const why = h("p", { class: "because" });
     const panel = h("div", { class: "why", hidden: true });
-    const row = h("li", { class: "item", "data-rank": item.rank, "data-id": item.item_id, "data-title": item.title },
+    const row = h("li", { class: "entry", "data-rank": item.rank, "data-id": item.item_id, "data-title": item.title },
       h("span", { class: "rank" }, String(item.rank), mark(change)),
       h("div", { class: "main" },
         h("a", { class: "title", href: `#/item/${enc(item.item_id)}`, title: item.title }, name("item", item.item_id, item.title)),
@@ -123,7 +123,7 @@ export class List {
 }
 
 function bar(share) {
-  const fill = h("i", { class: share < 0 ? "less" : "more" });
+  const fill = h("i", { class: share < 0 ? "minus" : "plus" });
   fill.style.width = `${Math.max(2, Math.abs(share) * 100)}%`;
   return h("span", { class: "bar", "aria-hidden": "true" }, fill);
 }

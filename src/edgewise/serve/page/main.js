@@ -45,7 +45,7 @@ at("skip").addEventListener("click", (event) => { event.preventDefault(); at("ma
 
 /* Search, from everywhere with /. */
 const search = finder({
-  label: () => t("search"), placeholder: () => `${t("search")}  ( / )`, newUsers: true,
+  label: () => t("search"), placeholder: () => (matchMedia("(hover: hover)").matches ? `${t("search")}  ( / )` : t("search")), newUsers: true,
   pick: (found) => { location.hash = `#/${found.kind}/${enc(found.id)}`; },
 });
 at("search").append(search.box);
@@ -199,7 +199,7 @@ async function show() {
 }
 
 let moved = false;
-addEventListener("hashchange", () => { moved = true; at("told").hidden = true; show(); });
+addEventListener("hashchange", () => { moved = true; search.set(""); at("told").hidden = true; show(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !view && !trouble) show(); });
 frame();
 show();

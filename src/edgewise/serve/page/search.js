@@ -100,5 +100,5 @@ export function finder({ kind = null, label, placeholder, pick, newUsers = false
     }
   }
 
-  return { box, field, set: (text) => { field.value = text; options = []; } };
+  return { box, field, set: (text) => { asked?.abort(); clearTimeout(waiting); field.value = text; options = []; open(false); } };
 }

@@ -108,7 +108,7 @@ class Chart {
       s("line", { class: "grid", x1: left, x2: width, y1: y(value), y2: y(value) }),
       s("text", { class: "tick", x: left - 6, y: y(value) + 4, "text-anchor": "end" }, say === ms ? number(value, 1) : number(value, 1))]);
     if (this.kind === "bars") {
-      series[0].forEach((value, i) => { if (value) parts.push(s("rect", { class: "bar", x: x(i, series[0].length) + 0.5, width: Math.max(1, step - 1), y: y(value), height: height - bottom - y(value), rx: 1 })); });
+      series[0].forEach((value, i) => { if (value) parts.push(s("rect", { class: "stick", x: x(i, series[0].length) + 0.5, width: Math.max(1, step - 1), y: y(value), height: height - bottom - y(value), rx: 1 })); });
     } else {
       series.forEach((row, which) => {
         let path = "";
@@ -117,7 +117,7 @@ class Chart {
           if (value === null) { joined = false; return; }
           const [px, py] = [x(i, row.length) + step / 2, y(value)];
           path += `${joined ? "L" : "M"}${px.toFixed(1)} ${py.toFixed(1)}`;
-          if (!joined && (i === row.length - 1 || row[i + 1] === null)) path += "h0.01"; // a single second is a dot
+          parts.push(s("circle", { class: `dot ${which ? "b" : "a"}`, cx: px.toFixed(1), cy: py.toFixed(1), r: 2 }));
           joined = true;
         });
         if (path) parts.push(s("path", { class: `curve ${which ? "b" : "a"}`, d: path }));

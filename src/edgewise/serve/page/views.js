@@ -24,7 +24,7 @@ export async function home(about, signal) {
   ) };
 }
 
-const facts = (...those) => h("p", { class: "facts" }, those.filter(Boolean).map((fact) => h("span", {}, fact)));
+const facts = (...those) => h("p", { class: "facts" }, those.filter(Boolean).map((fact) => (typeof fact === "function" ? h("span", {}, fact) : fact)));
 
 function attributes(of) {
   const rows = Object.entries(of);
@@ -39,9 +39,8 @@ export async function item(id, signal) {
   const graph = new Graph({ kind: "item", id, title: about.title });
   list.show(like);
   return { title: about.title, graph, box: h("div", { class: "view" },
-    h("header", { class: "subject" }, h("p", { class: "kicker" }, shape("item", "listed"), () => t("item"), about.title !== id ? h("span", { class: "id" }, ` ${id}`) : null),
-      h("h1", {}, data(about.title, { title: about.title })),
-      facts(() => t("met.by", about.n_people), about.n_events ? () => t("item.events", about.n_events) : null, !about.is_known ? () => t("item.unknown") : !about.may_be_shown ? () => t("item.hidden") : null),
+    h("header", { class: "subject" }, h("h1", { title: about.title }, shape("item", "listed"), name("item", id, about.title)),
+      facts(about.title !== id ? h("span", {}, () => `${t("item")} `, data(id)) : null, () => t("met.by", about.n_people), about.n_events ? () => t("item.events", about.n_events) : null, !about.is_known ? () => t("item.unknown") : !about.may_be_shown ? () => t("item.hidden") : null),
       attributes(about.attributes)),
     h("div", { class: "column" }, list.box), h("div", { class: "column" }, graph.box)) };
 }
@@ -60,11 +59,10 @@ class UserView {
     this.graph = new Graph({ kind: "user", id, title: id });
     this.history = h("ul", { class: "history" });
     this.more = h("button", { type: "button", class: "more", hidden: true, on: { click: () => this.showMore() } }, () => t("history.more"));
-    this.notice = h("div", { class: "notice", role: "status", hidden: true });
+    this.notice = h("div", { class: "notice toast", role: "status", hidden: true });
     if (this.mayWrite) this.list.tools.append(...this.form());
-    this.list.tools.after(this.notice);
     const past = h("section", { class: "card past" }, h("header", {}, h("h2", {}, () => t("history"))), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": () => t("history") }, this.history, this.more));
-    this.box = h("div", { class: "view" }, this.head, h("div", { class: "column" }, this.list.box), h("div", { class: "column" }, this.graph.box, past));
+    this.box = h("div", { class: "view" }, this.head, h("div", { class: "column" }, this.list.box), h("div", { class: "column" }, this.graph.box, past), this.notice);
     this.tellUser(known);
     this.list.show(listed);
   }
@@ -73,7 +71,7 @@ class UserView {
 
   tellUser(known) {
     this.known = known;
-    clear(this.head, h("p", { class: "kicker" }, shape("user"), () => t("user")), h("h1", {}, data(this.id, { title: this.id })),
+    clear(this.head, h("h1", { title: this.id }, shape("user"), name("user", this.id)),
       facts(known.is_known ? () => t("user.training", known.n_training) : () => t("user.unknown"), known.n_events ? () => t("user.events", known.n_events) : null,
         !known.n_counted ? () => t("user.nothing") : null),
       attributes(known.attributes));
@@ -187,15 +185,18 @@ class UserView {
 
   say({ bad = false, text, title, more, took, changes, undo }) {
     this.notice.hidden = false;
-    this.notice.className = `notice${bad ? " bad" : ""}`;
-    clear(this.notice,
+    this.notice.className = `notice toast${bad ? " bad" : ""}`;
+    const wasInList = !document.activeElement || document.activeElement === document.body || this.notice.contains(document.activeElement);
+    clear(this.notice, h("div", { class: "said" },
       h("p", {}, h("strong", {}, text), title ? h("span", {}, ": ", data(title)) : null, more ? h("span", {}, " · ", more) : null,
         took ? h("small", {}, () => ` ${t("send.took", number(took))}`) : null),
       changes ? h("p", {}, () => (changes.moved || changes.gone.length ? t("send.changed", changes.moved, changes.of) : t("send.same")),
-        changes.gone.length ? [() => ` ${t("send.gone")} `, changes.gone.slice(0, 4).map((gone, i) => [i ? ", " : "", data(gone.title, { class: "gone" })])] : null) : null,
+        changes.gone.length ? [() => ` ${t("send.gone")} `, changes.gone.slice(0, 4).map((gone, i) => [i ? ", " : "", data(gone.title, { class: "gone" })])] : null) : null),
       h("div", { class: "do" },
         undo ? h("button", { type: "button", class: "undo", on: { click: () => this.change(undo, { said: () => t("send.undone"), title }) } }, () => t("send.undo")) : null,
         h("button", { type: "button", class: "close", "aria-label": () => t("send.close"), on: { click: () => { this.notice.hidden = true; } } }, "×")));
+    // The button that was pressed is gone with its row: go on where it can be taken back.
+    if (wasInList) this.notice.querySelector("button").focus({ preventScroll: true });
   }
 
   /* Another model answers: look again. */
