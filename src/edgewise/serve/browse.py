@@ -92,7 +92,8 @@ class Browser:
         sought = plain(text).strip()
         if kind == "user" and sought:
             for user in reversed(serving.pipeline.users.live.users()[-_MOST_NEW:]):
-                if sought in plain(user) and not self.service.knows_user(user):
+                is_new = sought in plain(user) and not self.service.knows_user(user)
+                if is_new and self._is_there(serving, user, "user"):  # not if forgotten since
                     yield user
 
     def _is_there(self, serving: Serving, text: str, kind: Kind) -> bool:

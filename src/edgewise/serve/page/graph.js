@@ -121,7 +121,8 @@ export class Graph {
     const tallest = Math.max(left.length, right.length, people.length ? 6 : 3);
     const height = tallest * step + 24;
     const middle = { x: width / 2, y: height / 2 };
-    const at = [{ ...middle, side: "centre", label: 150 }];
+    const inner = width / 2 - label - 14;
+    const at = [{ ...middle, side: "centre", label: Math.max(64, Math.min(150, 2 * inner - 26)) }];
     const column = (those, side) => those.forEach((i, k) => {
       const y = height / 2 + (k - (those.length - 1) / 2) * step;
       const bend = ((y - height / 2) / (height / 2)) ** 2 * (wide ? 22 : 8); // the ends bend in towards the middle
@@ -129,7 +130,6 @@ export class Graph {
     });
     column(left, "left");
     column(right, "right");
-    const inner = width / 2 - label - 14;
     const rx = Math.min(inner * 0.58, 130);
     const ry = Math.min(height / 2 - 26, 170);
     const nAbove = Math.ceil(people.length / 2);
@@ -213,7 +213,7 @@ export class Graph {
     const small = wide ? 12.5 : 11.5;
     const isTitle = node.kind === "item" && node.title && node.title !== node.id;
     const text = isTitle ? node.title : mark === "person" ? node.id : nameText(node.kind, node.id, node.title);
-    const rows = lines(text, at.label, mark === "person" ? 1 : 2, `${mark === "centre" ? "600 " : ""}${mark === "centre" ? 13 : small}px ${font}`);
+    const rows = lines(text, at.label, mark === "person" ? 1 : mark === "centre" && !wide ? 3 : 2, `${mark === "centre" ? "600 " : ""}${mark === "centre" ? 13 : small}px ${font}`);
     const x = at.side === "left" ? -16 : at.side === "right" ? 16 : 0;
     const anchor = at.side === "left" ? "end" : at.side === "right" ? "start" : "middle";
     const first = at.side === "centre" ? size + 15 : at.side === "person" ? 19 : rows.length > 1 ? -3 : 4.2;
@@ -245,7 +245,7 @@ export class Graph {
     const node = this.found.nodes[i ?? 0];
     const says = [name(node.kind, node.id, node.title), () => ` · ${t(node.kind === "item" ? "met.by" : "has.met", node.n_met)}`];
     if (this.found.nodes.length === 1) says.push(() => ` · ${t("graph.alone")}`);
-    else if (this.found.note && (i ?? 0) === 0) says.push(() => ` · ${noteText(this.found.note)}`);
+    else if (this.found.note && this.found.kind === "item" && (i ?? 0) === 0) says.push(() => ` · ${noteText(this.found.note)}`);
     clear(this.told, h("span", {}, says));
   }
 

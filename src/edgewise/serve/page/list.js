@@ -48,7 +48,7 @@ export class List {
         else if (!old) row.animate([{ opacity: 0, transform: "translateX(-12px)" }, {}], { duration: 420, easing: "ease-out" });
       }
     }
-    if (this.explain !== null) this.askReasons(found.items);
+    if (this.explain !== null) this.askReasons(found.items.filter((item) => this.isExplained(item)));
     return changes;
   }
 
@@ -64,9 +64,12 @@ export class List {
       this.button ? this.button(item) : null);
     row.why = why;
     row.panel = panel;
-    if (this.explain !== null) clear(why, this.opener(row, item, h("span", { class: "soft" }, () => t("why"))));
+    if (this.isExplained(item)) clear(why, this.opener(row, item, h("span", { class: "soft" }, () => t("why"))));
     return row;
   }
+
+  /* What is merely popular or new has no reasons. */
+  isExplained(item) { return this.explain !== null && !["popular", "latest"].includes(item.source); }
 
   opener(row, item, ...inner) {
     const button = h("button", {
@@ -130,7 +133,7 @@ function bar(share) {
 
 function reasonName(reason) {
   switch (reason.kind) {
-    case "history": return data(reason.title);
+    case "history": return name("item", String(reason.item_id), reason.title);
     case "friend": return h("span", {}, () => t("why.friend", reason.user_id));
     default: return h("span", {}, () => `${columnName(reason.name)}: `, data(reason.value ?? ""));
   }

@@ -72,8 +72,7 @@ class UserView {
   tellUser(known) {
     this.known = known;
     clear(this.head, h("h1", { title: this.id }, shape("user"), name("user", this.id)),
-      facts(known.is_known ? () => t("user.training", known.n_training) : () => t("user.unknown"), known.n_events ? () => t("user.events", known.n_events) : null,
-        !known.n_counted ? () => t("user.nothing") : null),
+      facts(known.is_known ? () => t("user.training", known.n_training) : () => t("user.unknown"), known.n_events ? () => t("user.events", known.n_events) : null),
       attributes(known.attributes));
     clear(this.history, this.rows(known.history, null));
     this.next = known.next;
@@ -155,7 +154,7 @@ class UserView {
     const opposite = [...names.types].find(([, about]) => about.undoes === type)?.[0];
     const event = { event_id: freshId(), user_id: this.id, item_id: item, type };
     await this.change(() => ask("/v1/events", { method: "POST", body: event }), {
-      said: () => t("send.sent", typeName(type)), title,
+      said: () => t("send.sent", typeName(type)), title, item,
       // What stood there before must stay: then only the opposite can take the new one back.
       undo: !isRepeated ? () => ask(`/api/feedback/${enc(type)}/${enc(this.id)}/${enc(item)}`, { method: "DELETE" })
         : opposite ? () => ask("/v1/events", { method: "POST", body: { ...event, event_id: freshId(), type: opposite } }) : null,
@@ -163,7 +162,7 @@ class UserView {
   }
 
   /* Change something, look again, and tell what became of the list. */
-  async change(act, { said, title, undo }) {
+  async change(act, { said, title, item, undo }) {
     this.busy = true;
     this.box.setAttribute("aria-busy", "true");
     const started = performance.now();
@@ -172,6 +171,7 @@ class UserView {
       const listed = await ask(`/v1/recommend/${enc(this.id)}?k=${K}`);
       const took = performance.now() - started;
       const changes = this.list.show(listed, { marks: true });
+      changes.gone = changes.gone.filter((gone) => gone.id !== item);
       this.say({ text: said, title, took, changes, undo });
       this.tellUser(await ask(`/v1/users/${enc(this.id)}?n=${PAGE}`));
       if (this.graph.centre.kind === "user" && this.graph.centre.id === this.id) this.graph.again();
@@ -190,7 +190,7 @@ class UserView {
     clear(this.notice, h("div", { class: "said" },
       h("p", {}, h("strong", {}, text), title ? h("span", {}, ": ", data(title)) : null, more ? h("span", {}, " · ", more) : null,
         took ? h("small", {}, () => ` ${t("send.took", number(took))}`) : null),
-      changes ? h("p", {}, () => (changes.moved || changes.gone.length ? t("send.changed", changes.moved, changes.of) : t("send.same")),
+      changes ? h("p", {}, () => (changes.moved ? t("send.changed", changes.moved, changes.of) : t("send.same")),
         changes.gone.length ? [() => ` ${t("send.gone")} `, changes.gone.slice(0, 4).map((gone, i) => [i ? ", " : "", data(gone.title, { class: "gone" })])] : null) : null),
       h("div", { class: "do" },
         undo ? h("button", { type: "button", class: "undo", on: { click: () => this.change(undo, { said: () => t("send.undone"), title }) } }, () => t("send.undo")) : null,
