@@ -72,7 +72,20 @@ bodies = (
 )
 queries = st.dictionaries(
     st.sampled_from(
-        ["n", "offset", "k", "cursor", "category", "q", "after", "limit", "write-back-delay", "exclude_seen", "kind", "n_people"]
+        [
+            "n",
+            "offset",
+            "k",
+            "cursor",
+            "category",
+            "q",
+            "after",
+            "limit",
+            "write-back-delay",
+            "exclude_seen",
+            "kind",
+            "n_people",
+        ]
     ),
     parts,
     max_size=3,
