@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,7 @@ from tests.needs import lacking
 from tests.serve.server import Server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, LocatorAssertions, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("page")]
 
@@ -107,7 +107,8 @@ def opened(browser: "Browser", server: Server) -> Iterator[Opened]:
         yield open_
 
 
-def expecting(locator: "Locator") -> "LocatorAssertions":
+def expecting(locator: "Locator") -> Any:
+    """Say what becomes true within a moment."""
     from playwright.sync_api import expect
 
     return expect(locator)

@@ -141,7 +141,7 @@ async function tick() {
       if (other) await swapped();
     } catch { /* told where it is shown */ }
   }
-  setTimeout(tick, isLive ? 1000 : 3000);
+  setTimeout(tick, !latest ? 400 : isLive ? 1000 : 3000);
 }
 
 async function swapped() {

@@ -124,7 +124,7 @@ class Chart {
       });
     }
     parts.push(s("text", { class: "tick", x: left, y: height - 4 }, t("live.seconds")), s("text", { class: "tick", x: width, y: height - 4, "text-anchor": "end" }, t("live.now")));
-    if (!values.some(Boolean)) parts.push(s("text", { class: "quiet", x: left + (width - left) / 2, y: height / 2 - 4, "text-anchor": "middle" }, this.kind === "lines" ? t("live.quiet") : "0"));
+    if (this.kind === "lines" && !values.length) parts.push(s("text", { class: "quiet", x: left + (width - left) / 2, y: height / 2 - 2, "text-anchor": "middle" }, t("live.quiet")));
     clear(this.svg, parts);
   }
 }
