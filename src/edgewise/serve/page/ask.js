@@ -41,7 +41,8 @@ export async function ask(path, { method = "GET", body, signal, patient = true }
     if (answer.ok) return answer.json();
     const told = await answer.json().then((found) => found.error, () => "");
     if (answer.status === 401) {
-      await page.needKey(key ? "wrong" : "missing", key);
+      if (key && key === stored.get()) keepKey(null); // a wrong one is not kept
+      await page.needKey(key ? "wrong" : "missing");
       continue;
     }
     if ((answer.status === 503 || answer.status === 429) && patient && attempt < 3) {

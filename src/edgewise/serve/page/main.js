@@ -59,8 +59,8 @@ document.addEventListener("keydown", (event) => {
 
 /* The key: asked for when the server wants one. */
 let waiting = null;
-page.needKey = (why, tried) => {
-  if (waiting && why === "wrong" && tried !== null) tellKey(why);
+page.needKey = (why) => {
+  if (waiting && why === "wrong") tellKey(why);
   waiting ??= new Promise((resolve) => {
     const dialog = at("ask-key");
     tellKey(why);
@@ -76,16 +76,17 @@ function tellKey(why) {
     event.preventDefault();
     const key = field.value.trim();
     if (!key) return;
-    if (/[^\x21-\x7e]/.test(key)) { tellKey("wrong"); at("given-key").focus(); return; }
+    if (/[^\x21-\x7e]/.test(key)) return tellKey("wrong"); // no header can carry it
     keepKey(key);
     dialog.done();
   } } },
   h("h2", { id: "key-title" }, () => t("key.title")), h("p", {}, () => t("key.text")), h("label", { for: "given-key" }, () => t("key.label")), field,
-  why === "wrong" && hasKey() ? h("p", { class: "bad", role: "alert" }, () => t("key.wrong")) : null,
+  why === "wrong" ? h("p", { class: "bad", role: "alert" }, () => t("key.wrong")) : null,
   h("div", { class: "do" },
     about && why === "change" ? h("button", { type: "button", on: { click: () => dialog.done(false) } }, () => t("key.cancel")) : null,
     why === "change" ? h("button", { type: "button", on: { click: () => { keepKey(null); location.reload(); } } }, () => t("key.forget")) : null,
     h("button", { type: "submit", class: "strong" }, () => t("key.use")))));
+  if (dialog.open) field.focus();
 }
 at("ask-key").addEventListener("cancel", (event) => { if (!about) event.preventDefault(); else at("ask-key").done?.(); });
 at("key").addEventListener("click", () => {
