@@ -105,7 +105,7 @@ class Browser:
         return any(there for there, _ in (live.items_of(text), live.people_of(text)))
 
     def _finder(self, serving: Serving, kind: Kind) -> Finder:
-        """Return what finds by name, made once for each version of the model: 1 s for 1 million users."""
+        """Return what finds by name, made once for each version of the model, which takes a second or two for a million users."""
         with self._making:
             if self._finders is None or self._finders[0] is not serving:
                 self._finders = (serving, {})

@@ -13,8 +13,7 @@ _ENDS = str.maketrans(dict.fromkeys("\n\r\x1f\x85\u2028\u2029", " "))
 class Finder:
     """Names, those that matter most first, as one text: a scan of it costs less than an index of its parts would.
 
-    A scan of 1 million names of 7 letters takes 4 ms, and most searches end long before the end
-    (python benchmarks/search.py).
+    To look through a million ids takes milliseconds, and most searches end long before the end (python benchmarks/search.py).
 
     Args:
         ids, titles: of each, by dense index; titles may be the ids. weights: how much each matters, such as how many met it.
@@ -60,4 +59,6 @@ def plain(text: str) -> str:
     >>> plain("Ｔｏｙ STORY")
     'toy story'
     """
+    if text.isascii() and text.isprintable():  # as nearly all ids are
+        return text.lower()
     return unicodedata.normalize("NFKC", text).casefold().translate(_ENDS)

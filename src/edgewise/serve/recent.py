@@ -1,5 +1,6 @@
 """What the last minute was like: requests and their times, and events, second by second."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -49,7 +50,7 @@ class Recent:
         kind = kind_of(method, route)
         if kind is None:
             return
-        bucket = min(_N_BUCKETS - 1, max(0, int(np.ceil(np.log(max(seconds, _LOWEST_S) / _LOWEST_S) / np.log(_STEP)))))
+        bucket = min(_N_BUCKETS - 1, math.ceil(math.log(max(seconds, _LOWEST_S) / _LOWEST_S) / math.log(_STEP)))
         with self._lock:
             second = self._second()
             second.times[kind][bucket] += 1

@@ -150,14 +150,17 @@ class UserView {
   async send(item, title) {
     if (this.busy) return;
     const type = this.type;
-    const isRepeated = this.known.history.some((row) => row.is_event && row.item_id === item && row.type === type);
     const opposite = [...names.types].find(([, about]) => about.undoes === type)?.[0];
     const event = { event_id: freshId(), user_id: this.id, item_id: item, type };
     await this.change(() => ask("/v1/events", { method: "POST", body: event }), {
       said: () => t("send.sent", typeName(type)), title, item,
-      // What stood there before must stay: then only the opposite can take the new one back.
-      undo: !isRepeated ? () => ask(`/api/feedback/${enc(type)}/${enc(this.id)}/${enc(item)}`, { method: "DELETE" })
-        : opposite ? () => ask("/v1/events", { method: "POST", body: { ...event, event_id: freshId(), type: opposite } }) : null,
+      undo: (known) => {
+        // What stood there before must stay: then only the opposite can take the new one back.
+        const shown = known.history.filter((row) => row.is_event);
+        const isFirst = shown.length === known.n_events && shown.filter((row) => row.item_id === item && row.type === type).length === 1;
+        if (isFirst) return () => ask(`/api/feedback/${enc(type)}/${enc(this.id)}/${enc(item)}`, { method: "DELETE" });
+        return opposite ? () => ask("/v1/events", { method: "POST", body: { ...event, event_id: freshId(), type: opposite } }) : null;
+      },
     });
   }
 
@@ -172,8 +175,9 @@ class UserView {
       const took = performance.now() - started;
       const changes = this.list.show(listed, { marks: true });
       changes.gone = changes.gone.filter((gone) => gone.id !== item);
-      this.say({ text: said, title, took, changes, undo });
-      this.tellUser(await ask(`/v1/users/${enc(this.id)}?n=${PAGE}`));
+      const known = await ask(`/v1/users/${enc(this.id)}?n=${PAGE}`);
+      this.tellUser(known);
+      this.say({ text: said, title, took, changes, undo: undo?.(known) });
       if (this.graph.centre.kind === "user" && this.graph.centre.id === this.id) this.graph.again();
     } catch (error) {
       this.say({ bad: true, text: () => t("send.failed"), more: error.kind === "role" ? () => t("trouble.role") : error.message });
@@ -193,7 +197,7 @@ class UserView {
       changes ? h("p", {}, () => (changes.moved ? t("send.changed", changes.moved, changes.of) : t("send.same")),
         changes.gone.length ? [() => ` ${t("send.gone")} `, changes.gone.slice(0, 4).map((gone, i) => [i ? ", " : "", data(gone.title, { class: "gone" })])] : null) : null),
       h("div", { class: "do" },
-        undo ? h("button", { type: "button", class: "undo", on: { click: () => this.change(undo, { said: () => t("send.undone"), title }) } }, () => t("send.undo")) : null,
+        undo ? h("button", { type: "button", class: "undo", on: { click: () => this.change(undo, { said: () => t("send.undone"), title, item: null }) } }, () => t("send.undo")) : null,
         h("button", { type: "button", class: "close", "aria-label": () => t("send.close"), on: { click: () => { this.notice.hidden = true; } } }, "×")));
     // The button that was pressed is gone with its row: go on where it can be taken back.
     if (wasInList) this.notice.querySelector("button").focus({ preventScroll: true });
