@@ -420,7 +420,9 @@ def test_models_are_swapped_and_the_page_goes_on(
 
 def test_a_server_that_goes_away_is_missed_and_found_again(browser: "Browser", shop: Path, tmp_path: Path) -> None:
     server = Server(shop, tmp_path / "store", tmp_path / "log").wait()
-    with opening(browser, server.port, allowed=("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE")) as open_:
+    with opening(
+        browser, server.port, allowed=("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "503 (Service Unavailable)")
+    ) as open_:
         page = open_("/#/user/u1")
         page.locator(".entry").first.wait_for()
         server.stop()
