@@ -180,6 +180,24 @@ def test_of_an_event_that_was_there_before_only_the_new_one_is_taken_back(opened
     assert sorted(kinds) == ["like", "like", "unlike"]
 
 
+def test_a_long_history_is_shown_part_by_part(opened: Opened, server: Server) -> None:
+    events = [
+        {"user_id": "busy", "item_id": str(1 + place % 61), "type": "view", "event_id": f"busy-{place}"}
+        for place in range(500)
+    ]
+    server.ask("POST", "/v1/events", events)
+    page = opened("/#/user/busy", width=390)
+    rows = page.locator(".history li:not(.heading)")
+    rows.first.wait_for()
+    assert rows.count() == 60
+    while page.locator(".more").is_visible():
+        before = rows.count()
+        page.locator(".more").click()
+        expecting(rows).not_to_have_count(before)
+    assert rows.count() == 500
+    assert no_overflow(page)
+
+
 def test_somebody_new_gets_what_is_popular_and_then_what_the_model_says(opened: Opened) -> None:
     page = opened()
     page.locator("#search input").fill("brand new")

@@ -209,7 +209,7 @@ export class Graph {
       ? s("rect", { class: "body", x: -size, y: -size, width: 2 * size, height: 2 * size, rx: size * 0.36 })
       : s("circle", { class: "body", r: size });
     group.append(target, body);
-    if (node.rank && mark !== "centre") group.append(s("text", { class: "rank", y: 3.6, "text-anchor": "middle" }, String(node.rank)));
+    if (node.rank && mark !== "centre") group.append(s("text", { class: "rank", "aria-hidden": "true", y: 3.6, "text-anchor": "middle" }, String(node.rank)));
     const small = wide ? 12.5 : 11.5;
     const isTitle = node.kind === "item" && node.title && node.title !== node.id;
     const text = isTitle ? node.title : mark === "person" ? node.id : nameText(node.kind, node.id, node.title);
@@ -217,7 +217,7 @@ export class Graph {
     const x = at.side === "left" ? -16 : at.side === "right" ? 16 : 0;
     const anchor = at.side === "left" ? "end" : at.side === "right" ? "start" : "middle";
     const first = at.side === "centre" ? size + 15 : at.side === "person" ? 19 : rows.length > 1 ? -3 : 4.2;
-    rows.forEach((row, line) => group.append(s("text", { class: "label", x, y: first + line * 14.5, "text-anchor": anchor, "font-size": mark === "centre" ? 13 : small }, row)));
+    rows.forEach((row, line) => group.append(s("text", { class: "label", "aria-hidden": "true", x, y: first + line * 14.5, "text-anchor": anchor, "font-size": mark === "centre" ? 13 : small }, row)));
     return group;
   }
 

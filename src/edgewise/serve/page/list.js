@@ -64,7 +64,7 @@ export class List {
       this.button ? this.button(item) : null);
     row.why = why;
     row.panel = panel;
-    if (this.isExplained(item)) clear(why, this.opener(row, item, h("span", { class: "soft" }, () => t("why"))));
+    if (this.isExplained(item)) clear(why, this.opener(row, item, h("span", { class: "soft", "aria-hidden": "true" }, () => t("why"))));
     return row;
   }
 
@@ -73,7 +73,7 @@ export class List {
 
   opener(row, item, ...inner) {
     const button = h("button", {
-      type: "button", class: "opener", "aria-expanded": String(!row.panel.hidden), "aria-label": () => (row.panel.hidden ? t("why.of", item.title) : t("why.hide")),
+      type: "button", class: "opener", "aria-expanded": String(!row.panel.hidden),
       on: { click: async () => {
         if (!row.told) {
           clear(row.panel, h("p", { class: "soft" }, () => t("why.busy")));
@@ -86,7 +86,7 @@ export class List {
         shown.setAttribute("aria-expanded", String(!row.panel.hidden));
         shown.focus();
       } },
-    }, inner);
+    }, h("span", { class: "unseen" }, () => `${t("why.of", item.title)} `), inner);
     return button;
   }
 
@@ -111,7 +111,7 @@ export class List {
     const short = reasons.slice(0, 2).flatMap((reason, i) => [i ? h("span", { class: "soft" }, " · ") : null, h("span", { class: "reason" }, reasonName(reason))]);
     clear(row.why, this.opener(row, item, ...(reasons.length
       ? [h("span", { class: "soft" }, () => `${t("because")} `), ...short]
-      : [h("span", { class: "soft" }, () => t("why"))])));
+      : [h("span", { class: "soft", "aria-hidden": "true" }, () => t("why"))])));
     const largest = Math.max(...[...reasons, ...found.item_reasons].map((reason) => Math.abs(reason.contribution)), 1e-12);
     const bars = (those) => h("ul", { class: "bars" }, those.map((reason) => h("li", {},
       h("span", { class: "reason" }, reasonName(reason)), bar(reason.contribution / largest),
