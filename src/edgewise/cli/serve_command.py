@@ -52,4 +52,5 @@ def serve(
         config=settings.service,
         pipeline=settings.serve,
         rerank=settings.rerank,
+        retrieval=settings.retrieval,
     )

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from edgewise import telemetry
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
 from edgewise.graph.bipartite import EdgeWeight, weighted_interactions
 from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
@@ -51,6 +51,8 @@ class ALS(Recommender):
     Config: ClassVar[type[Settings]] = ALSConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
     adds_up: ClassVar[bool] = True
+    by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),
@@ -77,6 +79,13 @@ class ALS(Recommender):
                 num_threads=n_cpus(),
                 random_state=seed,
             )
+            if (start := self.keeping.start) is not None:
+                noise = make_rng(self.seed, "newcomers").random(
+                    (dataset.n_users + dataset.n_items, self.config.embedding_dim), dtype=np.float32
+                )
+                noise *= 0.01  # as `implicit` starts
+                model.user_factors = start.of_users("users", noise[: dataset.n_users])
+                model.item_factors = start.of_items("items", noise[dataset.n_users :])
             model.fit(confidence, show_progress=False, callback=lambda *_: work.advance(1))
             self.users = model.recalculate_user(np.arange(dataset.n_users), confidence)
         self.items = model.item_factors
@@ -91,21 +100,26 @@ class ALS(Recommender):
 
     def embed_history(self, rows: csr_array) -> Floats:
         """Solve for the vectors of anyone: float32 [b, d] from confidences before alpha [b, n_items]."""
-        vectors = np.zeros((rows.shape[0], self.items.shape[1]), dtype=np.float32)
-        gram = self._gram()
+        return self._solved(rows, self.items, self._gram())
+
+    def _solved(self, rows: csr_array, others: Floats, gram: Doubles) -> Floats:
+        """Solve for the vectors of one side, float32 [b, d], from confidences [b, n_others], given those of the other side."""
+        vectors = np.zeros((rows.shape[0], others.shape[1]), dtype=np.float32)
         for row, (start, stop) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
-            y = self.items[rows.indices[start:stop]].astype(np.float64)  # [n_history, d]
+            y = others[rows.indices[start:stop]].astype(np.float64)  # [n_history, d]
             confidence = self.config.alpha * rows.data[start:stop].astype(np.float64)
             vectors[row] = np.linalg.solve(_weighted_gram(gram, y, confidence), y.T @ confidence)
         return vectors
 
     def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
-        """Solve for the vectors of new users from their histories, each item with a weight of 1."""
-        return by_history(self.embed_history, newcomers) if newcomers.side == "user" else None
+        """Solve for the vectors of newcomers from their histories, each interaction with a weight of 1."""
+        if newcomers.side == "user":
+            return by_history(self.embed_history, newcomers)
+        return by_history(lambda rows: self._solved(rows, self.users, self._gram_of(self.users)), newcomers)
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of item vectors."""
-        return cosine_block(self.items, item_index)
+    def item_vectors(self) -> Floats:
+        """Return the items' vectors."""
+        return self.items
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Split the score as section 5 of the paper does: y_j (Y^T C_u Y + regularization I)^-1 y_i c_ui for each i met."""
@@ -120,10 +134,13 @@ class ALS(Recommender):
         """Y^T Y + regularization I: float64 [d, d]; kept, since a service asks again for every newcomer."""
         kept: tuple[Floats, Doubles] | None = self.__dict__.get("_kept_gram")
         if kept is None or kept[0] is not self.items:
-            items = self.items.astype(np.float64)
-            kept = self.items, items.T @ items + self.config.regularization * np.eye(items.shape[1])
-            self._kept_gram = kept
+            kept = self._kept_gram = self.items, self._gram_of(self.items)
         return kept[1]
+
+    def _gram_of(self, vectors: Floats) -> Doubles:
+        y = vectors.astype(np.float64)
+        gram: Doubles = y.T @ y + self.config.regularization * np.eye(y.shape[1])
+        return gram
 
 
 def _weighted_gram(gram: Doubles, y: Doubles, confidence: Doubles) -> Doubles:

@@ -158,10 +158,11 @@ class SqliteStore:
         """The number of the last entry; 0 where there is none."""
         return int(self._read(_LAST_SEQ)[0][0])
 
-    def of_user(self, user_id: str, limit: int | None = None) -> list[Event]:
-        """Return a user's latest events, the oldest of them first."""
-        query = f"SELECT {_EVENT} FROM events WHERE user_id = ? ORDER BY timestamp DESC, seq DESC LIMIT ?"
-        return self._latest(query, user_id, limit)
+    def of_user(self, user_id: str, limit: int | None = None, *, after: int = 0) -> list[Event]:
+        """Return a user's latest events with numbers above `after`, the oldest of them first."""
+        query = f"SELECT {_EVENT} FROM events WHERE user_id = ? AND seq > ? ORDER BY timestamp DESC, seq DESC LIMIT ?"
+        rows = self._read(query, (user_id, after, -1 if limit is None else limit))
+        return [_event(row) for row in reversed(rows)]
 
     def of_item(self, item_id: str, limit: int | None = None) -> list[Event]:
         """Return an item's latest events, the oldest of them first.
