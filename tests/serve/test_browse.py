@@ -17,9 +17,8 @@ from tests.serve.server import Server
 TITLES = {1: "Toy Story", 2: "<img src=x onerror=alert(1)>", 3: "红楼梦", 4: None, 5: "Story of Us"}
 
 
-@pytest.fixture(scope="module")
-def titled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a model with titles, attributes and friends: u1 and u2 met 1, 2 and 3; u3 met 3, 4, 5; u4 met 5."""
+def books() -> Dataset:
+    """Make a data set with titles, attributes and friends: u1 and u2 met 1, 2 and 3; u3 met 3, 4, 5; u4 met 5."""
     pairs = [
         ("u1", 1),
         ("u1", 2),
@@ -38,9 +37,14 @@ def titled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     items = pl.DataFrame({"item_id": list(TITLES), "title": list(TITLES.values()), "price": [1.5, None, 2.0, 3.0, 4.0]})
     users = pl.DataFrame({"user_id": ["u1", "u2", "u3", "u4"], "age": [30, 40, None, 50]})
     social = pl.DataFrame({"user_id": ["u1", "u3"], "friend_id": ["u3", "u4"]})
-    dataset = Dataset.from_frame(events, items=items, users=users, social=social)
+    return Dataset.from_frame(events, items=items, users=users, social=social)
+
+
+@pytest.fixture(scope="module")
+def titled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a model of `books` with figures."""
     folder = tmp_path_factory.mktemp("titled") / "model"
-    build("item-knn").fit(dataset).save(
+    build("item-knn").fit(books()).save(
         folder, metrics={"recall@20": 0.5, "intervals": {"recall@20": [0.4, 0.6]}, "config": {}}
     )
     return folder
@@ -107,7 +111,13 @@ def test_a_history_has_events_first_then_training_by_strength(browser: Browser, 
         ]
     )
     user = browser.user("u1", 10, 0)
-    assert (user["is_known"], user["n_training"], user["n_events"], user["n_counted"]) == (True, 3, 4, 4)
+    assert (user["is_known"], user["n_training"], user["n_events"], user["n_since"], user["n_counted"]) == (
+        True,
+        3,
+        4,
+        4,
+        4,
+    )
     assert user["attributes"] == {"age": 30}
     assert [(row["item_id"], row["type"], row["counts"]) for row in user["history"]] == [
         ("99", "view", False),
@@ -268,6 +278,54 @@ def test_after_a_swap_the_other_model_is_searched(browser: Browser, service: Ser
     assert ids(browser.search("u000", None, 5)) == ["u000"]
     assert browser.search("story", None, 5) == []
     assert len(browser.about()["users"]) == 6
+
+
+def test_an_item_that_arrived_is_found_by_its_title_and_drawn(
+    browser: Browser, service: Service, tmp_path: Path
+) -> None:
+    build("lightgcn", {"embedding_dim": 8, "epochs": 2}).fit(books()).save(tmp_path / "other")
+    service.swap(service.models.add(tmp_path / "other"))
+    assert browser.search("fresh", "item", 5) == []
+    service.put_items([StoredItem("99", labels={"title": "A Fresh Start", "price": 2.0})])
+    service.accept([liked("u1", "99", 0), liked("u2", "99", 1)])
+    service._let_in()
+    assert ids(browser.search("fresh", "item", 5)) == ["99"]
+    assert ids(browser.search("story", "item", 5)) == ["5", "1"]
+    item = browser.item("99")
+    assert (item["title"], item["is_new"], item["n_people"], item["attributes"]) == (
+        "A Fresh Start",
+        True,
+        2,
+        {"price": 2.0},
+    )
+    user = browser.user("u1", 10, 0)
+    assert user["n_training"] == 3
+    assert ids(user["history"], "item_id") == ["99", "1", "3", "2"]
+    assert joined(browser.around_user("u1", 8, 6), "u1", "99") == "event"
+    people = [node["id"] for node in browser.around_item("99", 8, 6)["nodes"] if node["role"] == "person"]
+    assert sorted(people) == ["u1", "u2"]
+
+
+def test_of_a_refitted_model_what_it_has_learned_is_told_once(titled: Path, tmp_path: Path) -> None:
+    folder = StoreFolder.open(tmp_path / "store")
+    folder.models.swap(folder.models.add(titled))
+    store = folder.events()
+    store.append([liked("u1", "1", 0), liked("u1", "5", 1)])
+    service = Service(store, folder.models, follow_s=60)
+    service.start()
+    try:
+        service.serving.followed.covered = 1
+        user = Browser(service).user("u1", 10, 0)
+    finally:
+        service.close()
+        store.close()
+    assert [(row["item_id"], row["is_event"]) for row in user["history"]] == [
+        ("5", True),
+        ("1", True),
+        ("3", False),
+        ("2", False),
+    ]
+    assert (user["n_events"], user["n_since"], user["n_training"]) == (2, 1, 3)
 
 
 # Over HTTP

@@ -15,6 +15,7 @@ from edgewise.data.times import written
 from edgewise.data.vocabulary import EVENT_TYPES, UNDOES
 from edgewise.model_folder import read_about
 from edgewise.pipeline.live import Known
+from edgewise.pipeline.titles import titles_of
 from edgewise.ranking import NOTHING, top_k
 from edgewise.serve.finding import Finder, plain
 from edgewise.serve.service import Service, Serving
@@ -44,8 +45,8 @@ class Browser:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._finders: tuple[Serving, dict[str, Finder]] | None = None
-        self._examples: tuple[Serving, list[dict[str, Any]]] | None = None
+        self._finders: dict[str, tuple[object, tuple[list[str], Finder]]] = {}
+        self._examples: tuple[object, list[dict[str, Any]]] | None = None
         self._making = threading.Lock()
         self._abouts: dict[str, dict[str, Any]] = {}
 
@@ -82,13 +83,11 @@ class Browser:
         ]
 
     def _finding(self, serving: Serving, text: str, kind: Kind) -> Iterator[str]:
-        finder = self._finder(serving, kind)
-        known, ids = (
-            (self.service.knows_item, serving.item_ids)
-            if kind == "item"
-            else (self.service.knows_user, serving.user_ids)
-        )
-        yield from (ids[place] for place in finder.find(text) if known(ids[place]))
+        if kind == "item":
+            yield from filter(self.service.knows_item, self._found_in(serving, "item", text))
+            yield from filter(self.service.knows_item, self._found_in(serving, "arrived", text))
+        else:
+            yield from filter(self.service.knows_user, self._found_in(serving, "user", text))
         sought = plain(text).strip()
         if kind == "user" and sought:
             for user in reversed(serving.pipeline.users.live.users()[-_MOST_NEW:]):
@@ -104,58 +103,71 @@ class Browser:
         live = serving.pipeline.users.live
         return any(there for there, _ in (live.items_of(text), live.people_of(text)))
 
-    def _finder(self, serving: Serving, kind: Kind) -> Finder:
-        """Return what finds by name, made once for each version of the model, which takes a second or two for a million users."""
+    def _found_in(self, serving: Serving, part: str, text: str) -> Iterator[str]:
+        """Yield ids of users, of items of training, or of items that came after it, by what they are called.
+
+        What finds them is made once, for a version of the model or for the items that have arrived; a million users take a second or two.
+        """
+        trained = serving.trained.model.catalogue
+        made_for: object = serving if part == "arrived" else serving.trained
         with self._making:
-            if self._finders is None or self._finders[0] is not serving:
-                self._finders = (serving, {})
-            finders = self._finders[1]
-            if kind not in finders:
-                catalogue = serving.model.catalogue
-                if kind == "item":
-                    finders[kind] = Finder(serving.item_ids, serving.titles, catalogue.item_counts)
-                else:
-                    sizes = np.diff(catalogue.seen.indptr).astype(np.int64)
-                    finders[kind] = Finder(serving.user_ids, None, sizes)
-            return finders[kind]
+            if part not in self._finders or self._finders[part][0] is not made_for:
+                match part:
+                    case "user":
+                        ids, titles = serving.user_ids, None
+                        weights = np.diff(trained.seen.indptr).astype(np.int64)
+                    case "item":
+                        ids = [str(item) for item in trained.items.ids.to_list()]
+                        titles, weights = titles_of(trained, trained.items.ids), trained.item_counts
+                    case _:
+                        ids = sorted(serving.arrived)
+                        places = [serving.item_index[item] for item in ids]
+                        titles = [serving.titles[place] for place in places]
+                        weights = serving.model.catalogue.item_counts[places]
+                self._finders[part] = made_for, (ids, Finder(ids, titles, weights))
+            ids, finder = self._finders[part][1]
+        yield from (ids[place] for place in finder.find(text))
 
     # One user, one item
 
     def user(self, user_id: str, n: int, offset: int) -> dict[str, Any]:
-        """Tell what is known of a user, and a page of the history: what happened since training, the latest first, then training.
+        """Tell what is known of a user, and a page of the history: events of the store, the latest first, then what else training knew.
 
         Returns:
-            user_id, is_known (to training), n_training, n_events, n_counted (items by which lists are made), attributes,
-            model, history, and next: the offset of the next page, None at the end. A row of the history has item_id, title,
-            type, value, timestamp, event_id, target_user_id, is_event (since training) and counts (for lists).
+            user_id, is_known (to training), n_training (items), n_events, n_since (of these, what the model has not learned yet), n_counted
+            (items by which lists are made), attributes, model, history, and next: the offset of the next page, None at the end. A
+            row of the history has item_id, title, type, value, timestamp, event_id, target_user_id, is_event, and counts (for lists).
         """
         serving = self.service.serving
         known = self._known(serving, user_id)
-        events = self.service.store.of_user(user_id, MOST_EVENTS)[::-1]
+        store, covered = self.service.store, serving.followed.covered
+        events = store.of_user(user_id, MOST_EVENTS)[::-1]
+        n_since = len(store.of_user(user_id, MOST_EVENTS, after=covered)) if covered and events else len(events)
         counted = set(known.now.history.indices.tolist())
         rows = [self._row_of(serving, event, counted) for event in events[offset : offset + n]]
-        training = self._training(serving, known)
+        training = self._training(serving, known, {event.item_id for event in events} if covered else set())
         start = max(0, offset - len(events))
-        for place, strength in zip(*(part[start : start + n - len(rows)] for part in training), strict=True):
+        for item, strength in zip(*(part[start : start + n - len(rows)] for part in training), strict=True):
             rows.append(
                 {
-                    "item_id": serving.item_ids[place],
-                    "title": serving.titles[place],
+                    "item_id": item,
+                    "title": self._title(serving, "item", item),
                     "type": None,
                     "value": round(float(strength), 4),
                     "timestamp": None,
                     "event_id": None,
                     "target_user_id": None,
                     "is_event": False,
-                    "counts": place in counted,
+                    "counts": serving.item_index.get(item, UNKNOWN) in counted,
                 }
             )
         end = offset + len(rows)
         return {
             "user_id": user_id,
             "is_known": known.is_known,
-            "n_training": len(training[0]),
+            "n_training": self._n_met(serving, "user", user_id) if known.is_known else 0,
             "n_events": len(events),
+            "n_since": n_since,
             "n_counted": len(counted),
             "attributes": _attributes(serving.model.catalogue.user_table, known.index, "user_id"),
             "model": serving.version,
@@ -167,8 +179,8 @@ class Browser:
         """Tell what is known of an item.
 
         Returns:
-            item_id, title, is_known (to the model), may_be_shown, n_people (who met it in training), n_events (since),
-            attributes, model.
+            item_id, title, is_known (to the model), is_new (it came after training), may_be_shown, n_people (whom the model knows to have
+            met it), n_events (in the store), attributes, model.
         """
         serving = self.service.serving
         place = self._item_place(serving, item_id)
@@ -182,6 +194,7 @@ class Browser:
             "item_id": item_id,
             "title": self._title(serving, "item", item_id),
             "is_known": place is not None,
+            "is_new": item_id in serving.arrived,
             "may_be_shown": shown,
             "n_people": self._n_met(serving, "item", item_id),
             "n_events": len(self.service.store.of_item(item_id, MOST_EVENTS)),
@@ -246,7 +259,7 @@ class Browser:
         centre = drawing.node(self._node(serving, "user", user_id, "centre"))
         people = {row["user_id"]: self._known(serving, row["user_id"]) for row in friends["users"]}
         events = self.service.store.of_user(user_id, MOST_EVENTS)
-        news = {event.item_id for event in events}
+        news = set(serving.followed.live.items_of(user_id)[0])
         for item in self._telling(serving, known, list(people.values()), events, n):
             node = drawing.node(self._node(serving, "item", item, "met"))
             drawing.edge(centre, node, "event" if item in news else "met")
@@ -287,7 +300,7 @@ class Browser:
                     met[user] = known
         for user, known in met.items():
             node = drawing.node(self._node(serving, "user", user, "person"))
-            drawing.edge(centre, node, "event" if user in latest else "met")
+            drawing.edge(centre, node, "event" if item_id in serving.followed.live.items_of(user)[0] else "met")
             self._connect(serving, drawing, node, known)
         about = {"source": "met", "note": alike.note, "model": serving.version}
         return {"kind": "item", "id": item_id, **about, **drawing.as_json()}
@@ -376,22 +389,27 @@ class Browser:
 
     def _some_users(self, serving: Serving) -> list[dict[str, Any]]:
         with self._making:
-            if self._examples is None or self._examples[0] is not serving:
-                sizes = np.diff(serving.model.catalogue.seen.indptr).astype(np.int64)
-                self._examples = (serving, _spread(serving.user_ids, sizes))
+            if self._examples is None or self._examples[0] is not serving.trained:
+                sizes = np.diff(serving.trained.model.catalogue.seen.indptr).astype(np.int64)
+                self._examples = (serving.trained, _spread(serving.user_ids, sizes))
             return self._examples[1]
 
     def _known(self, serving: Serving, user_id: str) -> Known:
         return serving.pipeline.users.known(user_id, since_training_alone=not self.service.knows_user(user_id))
 
-    def _training(self, serving: Serving, known: Known) -> tuple[list[int], list[float]]:
-        """Return what training knew of a user's history: items and strengths, the strongest first, then what few met."""
+    def _training(self, serving: Serving, known: Known, told: set[str | None]) -> tuple[list[str], list[float]]:
+        """Return what training knew of a user's history: ids and strengths, the strongest first, then what few met.
+
+        Items of `told` are left out: a model that learned from the log has their events in it.
+        """
         if not known.is_known:
             return [], []
-        catalogue = serving.model.catalogue
+        catalogue = serving.trained.model.catalogue  # the other one has in it who met the items that arrived
         row = catalogue.strengths[[known.index]]
         order = np.lexsort((catalogue.item_counts[row.indices], -row.data))
-        return row.indices[order].tolist(), row.data[order].tolist()
+        ids = [str(item) for item in catalogue.items.ids_at(row.indices[order].astype(np.int64)).to_list()]
+        rows = [pair for pair in zip(ids, row.data[order].tolist(), strict=True) if pair[0] not in told]
+        return [item for item, _ in rows], [strength for _, strength in rows]
 
     def _row_of(self, serving: Serving, event: Event, counted: set[int]) -> dict[str, Any]:
         title = "" if event.item_id is None else self._title(serving, "item", event.item_id)
@@ -415,10 +433,10 @@ class Browser:
         return serving.item_index.get(item_id) if self.service.knows_item(item_id) else None
 
     def _n_met(self, serving: Serving, kind: Kind, some_id: str) -> int:
-        catalogue = serving.model.catalogue
         if kind == "item":
             place = self._item_place(serving, some_id)
-            return 0 if place is None else int(catalogue.item_counts[place])
+            return 0 if place is None else int(serving.model.catalogue.item_counts[place])
+        catalogue = serving.trained.model.catalogue
         if not self.service.knows_user(some_id):
             return len(serving.pipeline.users.live.items_of(some_id)[0])
         [place] = catalogue.users.index_of(catalogue.users.from_text([some_id]))

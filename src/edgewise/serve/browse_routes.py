@@ -29,7 +29,7 @@ class FoundList(BaseModel):
 
 
 class Met(BaseModel):
-    """A row of a history: an event since training, or a pair of the training data, of which no time is kept."""
+    """A row of a history: an event, or a pair of the training data, of which no time is kept."""
 
     item_id: str | None
     title: str
@@ -49,6 +49,7 @@ class User(BaseModel):
     is_known: bool
     n_training: int
     n_events: int
+    n_since: int
     n_counted: int
     attributes: dict[str, Any]
     model: str
@@ -62,6 +63,7 @@ class ItemAlone(BaseModel):
     item_id: str
     title: str
     is_known: bool
+    is_new: bool
     may_be_shown: bool
     n_people: int
     n_events: int

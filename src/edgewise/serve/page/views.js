@@ -40,7 +40,7 @@ export async function item(id, signal) {
   list.show(like);
   return { title: about.title, graph, box: h("div", { class: "view" },
     h("header", { class: "subject" }, h("h1", { title: about.title }, shape("item", "listed"), name("item", id, about.title)),
-      facts(about.title !== id ? h("span", {}, () => `${t("item")} `, data(id)) : null, () => t("met.by", about.n_people), about.n_events ? () => t("item.events", about.n_events) : null, !about.is_known ? () => t("item.unknown") : !about.may_be_shown ? () => t("item.hidden") : null),
+      facts(about.title !== id ? h("span", {}, () => `${t("item")} `, data(id)) : null, () => t("met.by", about.n_people), about.n_events ? () => t("item.events", about.n_events) : null, about.is_new ? () => t("item.new") : null, !about.is_known ? () => t("item.unknown") : !about.may_be_shown ? () => t("item.hidden") : null),
       attributes(about.attributes)),
     h("div", { class: "column" }, list.box), h("div", { class: "column" }, graph.box)) };
 }
@@ -72,7 +72,7 @@ class UserView {
   tellUser(known) {
     this.known = known;
     clear(this.head, h("h1", { title: this.id }, shape("user"), name("user", this.id)),
-      facts(known.is_known ? () => t("user.training", known.n_training) : () => t("user.unknown"), known.n_events ? () => t("user.events", known.n_events) : null),
+      facts(known.is_known ? () => t("user.training", known.n_training) : () => t("user.unknown"), known.n_since ? () => t("user.events", known.n_since) : null),
       attributes(known.attributes));
     clear(this.history, this.rows(known.history, null));
     this.next = known.next;
