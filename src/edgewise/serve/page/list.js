@@ -36,7 +36,7 @@ export class List {
     });
     clear(this.list, rows.length ? rows : h("li", { class: "empty" }, () => t("list.empty")));
     const total = Object.values(found.stages_ms).reduce((sum, ms) => sum + ms, 0);
-    clear(this.meta, h("span", {}, () => t("list.from", knows(`source.${found.source}`) ? t(`source.${found.source}`) : found.source)),
+    clear(this.meta, !rows.length ? null : h("span", {}, () => t("list.from", knows(`source.${found.source}`) ? t(`source.${found.source}`) : found.source)),
       total ? h("span", { class: "time" }, () => ` · ${t("list.time", number(total, 1))}`) : null);
     this.note.hidden = !found.note;
     clear(this.note, h("span", {}, () => noteText(found.note)));
