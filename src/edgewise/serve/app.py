@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from edgewise import __version__
 from edgewise.errors import DataError, EdgewiseError, StoreBusyError, StoreError, UnknownNameError
 from edgewise.serve.asked import Workers, as_json, one_thread_each
+from edgewise.serve.browse_routes import browse_routes
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
@@ -20,6 +21,7 @@ from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
 from edgewise.serve.v1 import v1_routes
+from edgewise.serve.webpage import page_routes
 
 
 def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
@@ -30,7 +32,7 @@ def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
     """
     metrics = Metrics()
     workers = Workers(config.n_threads, config.max_waiting)
-    service.on_applied = metrics.applied.inc
+    service.on_applied = metrics.count_applied
     metrics.gauge("events_waiting", "Events that wait for the disk.", lambda: service.commit.n_waiting)
     metrics.gauge("requests_waiting", "Requests that wait for a thread or are worked on.", lambda: workers.n_waiting)
     metrics.gauge("log_seq", "The last entry of the log that answers know.", lambda: service.seq)
@@ -53,6 +55,8 @@ def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
     )
     app.include_router(gorse_routes(service, workers, metrics, config.max_n))
     app.include_router(v1_routes(service, workers, metrics, config.max_n))
+    app.include_router(browse_routes(service, workers, metrics, config.max_n, keys_are_set=keys.are_set))
+    app.include_router(page_routes())
 
     @app.get("/metrics", tags=["health"], response_class=Response)
     async def show_metrics() -> Response:
