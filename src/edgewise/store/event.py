@@ -120,6 +120,19 @@ def subject_of(some_id: str) -> str:
     return _digest(some_id)
 
 
+def erased_before(event: Event, erased_at: Mapping[str, int]) -> bool:
+    """Whether an event is not younger than the erasure of its user, or of the user it is about.
+
+    Args:
+        erased_at: when users were erased, by subject, UTC milliseconds since 1970.
+    """
+    return any(
+        event.timestamp <= erased_at.get(subject_of(some_id), -1)
+        for some_id in (event.user_id, event.target_user_id)
+        if some_id is not None
+    )
+
+
 def record_of(event: Event) -> dict[str, Any]:
     """Return the event as JSON has it, its time as ISO 8601; what is not known is left out."""
     record: dict[str, Any] = {"event_id": event.event_id, "user_id": event.user_id, "item_id": event.item_id}

@@ -1,5 +1,6 @@
 """What every store of events can do; `edgewise.testing.store_contract` holds one to it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,8 +33,21 @@ class DeadLetter:
     payload: bytes
     at: int
 
+    def is_about(self, user_id: str) -> bool:
+        """Whether it names a user: by its key, or by the id in quotes anywhere."""
+        quoted = (json.dumps(user_id).encode(), json.dumps(user_id, ensure_ascii=False).encode())
+        if any(text in self.payload for text in quoted):
+            return True
+        try:
+            record = json.loads(self.payload)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(record, dict) and user_id in (str(record.get("user_id")), str(record.get("target_user_id")))
+
 
 MAX_PAYLOAD = 16_384
+MAX_DEAD_LETTERS = 10_000
+"""Of these the newest are kept, unless a store is told another number."""
 
 
 class EventStore(Protocol):
