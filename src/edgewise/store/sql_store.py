@@ -19,12 +19,9 @@ EVENT = "event_id, user_id, item_id, type, value, timestamp, session_id, target_
 """The columns of an event, in the order of `row_of`."""
 
 _ALL = 2**62  # as a LIMIT: SQLite and PostgreSQL have no word for it in common
-_LOG = f"""
-SELECT seq, {EVENT} FROM events WHERE seq > ?
-UNION ALL
-SELECT seq, NULL, subject, NULL, kind, 0.0, at, NULL, NULL FROM erased WHERE seq > ?
-ORDER BY seq LIMIT ?
-"""
+HAPPENED = f"SELECT seq, {EVENT} FROM events WHERE seq > ?"
+GONE = "SELECT seq, NULL, subject, NULL, kind, CAST(0 AS DOUBLE PRECISION), at, NULL, NULL FROM erased WHERE seq > ?"
+"""The two halves of the log: what was erased has no event id."""
 LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM (SELECT max(seq) AS seq FROM events UNION ALL SELECT max(seq) FROM erased) AS ends"
 _PUT_USER = (
     "INSERT INTO users (user_id, labels, subscribe, comment) VALUES (?, ?, ?, ?) ON CONFLICT (user_id) DO UPDATE "
@@ -123,7 +120,7 @@ class SqlStore(ABC):
 
     def since(self, seq: int, limit: int) -> list[Entry]:
         """Return up to `limit` entries after `seq`, in order."""
-        return [(row[0], _entry(row)) for row in self._read(_LOG, (seq, seq, limit))]
+        return [(row[0], _entry(row)) for row in self._log(seq, limit)]
 
     @property
     def last_seq(self) -> int:
@@ -229,6 +226,9 @@ class SqlStore(ABC):
         rows = self._read(f"SELECT {_LETTER} FROM dead_letters WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
         return [(row[0], _letter(row[1:])) for row in rows]
 
+    def _log(self, seq: int, limit: int) -> list[tuple[Any, ...]]:
+        return self._read(f"{HAPPENED} UNION ALL {GONE} ORDER BY seq LIMIT ?", (seq, seq, limit))
+
     def _last_seq(self, session: Session) -> int:
         return int(session.execute(LAST_SEQ).fetchone()[0])
 
@@ -278,7 +278,7 @@ def event_at(row: tuple[Any, ...]) -> Event:
 
 
 def _entry(row: tuple[Any, ...]) -> Event | Erased:
-    """Read a row of `_LOG`: what was erased has no event id."""
+    """Read a row of the log."""
     return event_at(row[1:]) if row[1] is not None else Erased(row[4], row[2], row[6])
 
 
