@@ -17,6 +17,7 @@ from edgewise.errors import ConfigError
 from edgewise.models.registry import model_class
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.serve.settings import ServiceConfig
+from edgewise.store.settings import StoreConfig
 from edgewise.train.config import TrainConfig
 
 
@@ -63,6 +64,7 @@ class RunConfig(Settings):
     serve: PipelineConfig = PipelineConfig()
     rerank: RerankConfig = RerankConfig()
     service: ServiceConfig = ServiceConfig()
+    store: StoreConfig = StoreConfig()
 
     def dataset(self) -> Dataset:
         """Read and clean the log that `[data] path` names.

@@ -21,6 +21,7 @@ class DatabaseServer:
     """One process; `start` after `kill` recovers what is on the disk."""
 
     command: Sequence[str]
+    url: str
 
     def __init__(self, name: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"edgewise-{name}-"))
@@ -35,7 +36,8 @@ class DatabaseServer:
             )
         until = time.monotonic() + 60
         while not self.answers():
-            assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()[-3000:]
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(self.log.read_text()[-3000:])
             time.sleep(0.02)
 
     def answers(self) -> bool:
@@ -78,7 +80,17 @@ class PostgresServer(DatabaseServer):
             for path in (self.folder, self.data):
                 shutil.chown(path, self._user, self._user)
         self.log.touch()
-        initdb = [str(Path(found).with_name("initdb")), "-D", self.data, "-A", "trust", "-U", "edgewise", "-E", "UTF8"]
+        initdb = [
+            str(Path(found).with_name("initdb")),
+            "-D",
+            str(self.data),
+            "-A",
+            "trust",
+            "-U",
+            "edgewise",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run([*initdb, "--locale=C", "--no-sync"], check=True, capture_output=True, user=self._user)
         options = ["listen_addresses=", "shared_buffers=32MB", *settings]
         self.command = [found, "-D", str(self.data), "-k", str(self.folder)]

@@ -38,7 +38,7 @@ def stored(path: Path) -> list[str]:
 def test_killed_writers_lose_nothing_acknowledged_and_count_nothing_twice(n_rounds: int, tmp_path: Path) -> None:
     for seed in range(n_rounds):
         print(f"seed {seed}")  # noqa: T201 - shown where the test fails
-        run_round(tmp_path / "events.db", seed)
+        run_round(tmp_path, seed)
 
 
 FILL = """

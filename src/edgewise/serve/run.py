@@ -1,5 +1,6 @@
 """From a model folder and a store folder to a server that runs until it is told to stop."""
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -16,7 +17,7 @@ from edgewise.serve.keys import ONE_KEY, Keys
 from edgewise.serve.logs import log, start_logs
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
-from edgewise.store import StoreFolder
+from edgewise.store import StoreConfig, StoreFolder, open_events
 
 
 def run(
@@ -29,6 +30,7 @@ def run(
     config: ServiceConfig | None = None,
     pipeline: PipelineConfig | None = None,
     rerank: RerankConfig | None = None,
+    events_in: StoreConfig | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is finished first.
 
@@ -37,6 +39,7 @@ def run(
         store: the store folder, made where there is none.
         host, port: where to listen. keys: who may do what.
         config: of the server. pipeline, rerank: how lists are made.
+        events_in: where events are; without it, in the store folder.
 
     Raises:
         ConfigError: if there is no key and `host` is not this machine alone, or the port cannot be had.
@@ -50,7 +53,10 @@ def run(
     config = ServiceConfig() if config is None else config
     start_logs()
     folder = StoreFolder.open(store)
-    with folder.lock():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(folder.lock())
+        events = stack.enter_context(contextlib.closing(open_events(folder, events_in)))
+        stack.enter_context(events.lock())
         models = folder.models
         if model is not None:
             had = set(models.versions())
@@ -59,7 +65,6 @@ def run(
                 models.swap(version)
         elif models.current is None:
             raise ConfigError(f"{store} has no model yet; name a model folder: edgewise serve DIR --store {store}.")
-        events = folder.events()
         service = Service(
             events, models, pipeline, rerank, max_events_waiting=config.max_events_waiting, follow_s=config.follow_s
         )
@@ -67,8 +72,7 @@ def run(
             _serve(service, config, keys, host, port)
         finally:
             service.close()
-            events.close()
-            log("stopped")
+    log("stopped")
 
 
 def is_loopback(host: str) -> bool:

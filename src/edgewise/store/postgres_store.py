@@ -158,8 +158,9 @@ class PostgresStore(SqlStore):
                 guard[0].close()
                 with contextlib.suppress(psycopg.Error):
                     guard[0] = self._connect()
-                    if self._read("SELECT epoch FROM about")[0][0] == self._epoch:
-                        self._take(guard[0])
+                    is_ours = self._read("SELECT epoch FROM about")[0][0] == self._epoch
+                    if not (is_ours and self._take(guard[0])):
+                        guard[0].close()  # another second, another try
 
             try:
                 with repeated(keep, _KEEP_S):
@@ -327,7 +328,7 @@ class _Session:
     def __init__(self, connection: psycopg.Connection, last_seq: int) -> None:
         self._connection, self.cursor, self.last_seq = connection, connection.cursor, last_seq
 
-    def execute(self, query: str, values: Sequence[Any] = (), /) -> psycopg.Cursor:
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Any:
         """Run one statement; returns a cursor."""
         return self._connection.execute(_translated(query), values)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,7 +55,8 @@ class EventStore(Protocol):
     """Durable state behind a service. Every method may be called from any thread; what has returned survives a crash.
 
     All methods raise `StoreError` where the store cannot be read or written (then nothing of that call was stored), and
-    `StoreBusyError` where trying again later may help. An event that nobody checked and no store can hold is a `DataError`.
+    `StoreBusyError` where trying again later may help. Where the connection to a server breaks within a call, nobody can tell
+    whether it was stored; sent again, it counts once. An event that nobody checked and no store can hold is a `DataError`.
     """
 
     def append(
@@ -98,7 +100,8 @@ class EventStore(Protocol):
     def erase_user(self, user_id: str) -> int:
         """Erase a user: events by and about them, object, dead letters that name them; an `Erased` entry stays.
 
-        When it has returned, no file of the store holds the id any more. Repeating it does no harm.
+        When it has returned, no file of the store holds the id any more; of PostgreSQL this holds only after its own
+        clean-up (docs/stores.md). Repeating it does no harm.
         """
 
     def erase_item(self, item_id: str) -> int:
@@ -136,6 +139,15 @@ class EventStore(Protocol):
 
     def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
         """Return up to `limit` dead letters with numbers above `after`, in order."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the one server of this store, on whatever machine, until the block ends; consumers write beside it.
+
+        One that loses the store to another, because it could not be reached for some time, may not write any more.
+
+        Raises:
+            StoreBusyError: if another server holds it; the text tells which.
+        """
 
     def close(self) -> None:
         """Let go of files; calls after it raise `StoreError`."""

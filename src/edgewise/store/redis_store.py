@@ -13,19 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import redis
+from redis import exceptions as problems
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-)
-from redis.exceptions import ConnectionError as Unreachable
 from redis.retry import Retry
 
 from edgewise.errors import ConfigError, DataError, StoreBusyError, StoreError
@@ -355,7 +344,7 @@ class RedisStore:
         wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
         try:
             told = {name: self._client.config_get(name).get(name) for name in (*wanted, "maxmemory", "save")}
-        except ResponseError as error:
+        except problems.ResponseError as error:
             if self._accept_loss:
                 return
             raise StoreError(
@@ -389,7 +378,9 @@ class RedisStore:
                     if known[outcome] == "ok":
                         return
                     break
-                with contextlib.suppress(ResponseError):  # another one began at this moment; ours comes after it
+                with contextlib.suppress(
+                    problems.ResponseError
+                ):  # another one began at this moment; ours comes after it
                     begin()
                     has_begun = True
             time.sleep(0.02)
@@ -406,8 +397,8 @@ class RedisStore:
             yield
         except (UnicodeEncodeError, redis.DataError) as error:
             raise DataError(f"{self.where} cannot hold what was given, and stored nothing of it: {error}.") from error
-        except RedisError as error:
-            if isinstance(error, Unreachable | TimeoutError):
+        except problems.RedisError as error:
+            if isinstance(error, problems.ConnectionError | problems.TimeoutError):
                 self._is_checked = False
             raise _explained(error, self.where) from error
 
@@ -475,12 +466,12 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _explained(error: RedisError, where: str) -> StoreError:
+def _explained(error: problems.RedisError, where: str) -> StoreError:
     """Say what the server's error means, and what to do."""
     text = " ".join(str(error).split())[:500]
-    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
+    if isinstance(error, problems.AuthenticationError | problems.AuthorizationError | problems.NoPermissionError):
         return StoreError(f"{where} refuses this user ({text}). Check user and password.")
-    if isinstance(error, Unreachable | TimeoutError | BusyLoadingError):
+    if isinstance(error, problems.ConnectionError | problems.TimeoutError | problems.BusyLoadingError):
         return StoreBusyError(
             f"{where} cannot be reached ({text}). Try again when it is back; an event that was stored all the same counts once."
         )
@@ -488,11 +479,11 @@ def _explained(error: RedisError, where: str) -> StoreError:
         return StoreError(
             f"another server has taken over {where}, and this one may not write there any more. Stop one of the two."
         )
-    if isinstance(error, OutOfMemoryError):
+    if isinstance(error, problems.OutOfMemoryError):
         return StoreError(
             f"the memory of {where} is full ({text}); nothing of this call was stored. Give it more (maxmemory), then send it again."
         )
-    if isinstance(error, ReadOnlyError):
+    if isinstance(error, problems.ReadOnlyError):
         return StoreError(f"{where} is a copy that follows another server, and cannot be written. Name that one.")
     return StoreError(f"{where}: {text}; nothing of this call was stored.")
 

@@ -135,6 +135,10 @@ class SqliteStore(SqlStore):
             self._empty_log()
         return n_events
 
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: the lock of the folder holds for the file in it."""
+        return contextlib.nullcontext()
+
     def close(self) -> None:
         """Let go of the file; the last connection to it also empties the write-ahead log."""
         with self._lock:
