@@ -137,6 +137,10 @@ class RedisServer(DatabaseServer):
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
     def answers(self) -> bool:
-        with contextlib.suppress(redis.exceptions.ConnectionError), redis.Redis.from_url(self.url) as client:
-            return bool(client.ping())
-        return False
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.exceptions.AuthenticationError:  # it wants a password, so it is there
+            return True
+        except redis.exceptions.ConnectionError:
+            return False

@@ -64,6 +64,7 @@ class RedisStore:
         max_dead_letters: int = MAX_DEAD_LETTERS,
         accept_loss: bool = False,
     ) -> None:
+        self._is_open, self._is_checked, self._keeps_snapshots = True, False, False
         more: dict[str, Any] = {} if password is None else {"password": password}
         try:
             # Nothing is sent twice by itself: what became of a call whose answer was lost is for the caller to find out.
@@ -73,6 +74,7 @@ class RedisStore:
                 socket_connect_timeout=5,
                 socket_keepalive=True,
                 retry=Retry(NoBackoff(), 0),
+                redis_connect_func=self._connected,
                 **more,
             )
         except (ValueError, TypeError):  # its text may show the password
@@ -88,7 +90,6 @@ class RedisStore:
             for name, text in vars(scripts).items()
             if name.isupper() and name[0] != "_"
         }
-        self._is_open, self._is_checked, self._keeps_snapshots = True, False, False
         self._epoch: str | None = None  # while this process is the server of the store
         self._check()
 
@@ -317,7 +318,7 @@ class RedisStore:
 
     def _write(self, name: str, head: dict[str, Any], *words: Any) -> Any:
         if not self._is_checked:
-            self._check()  # the server may have come back with other settings
+            self._check()
         return self._run(name, head if self._epoch is None else head | {"epoch": self._epoch}, *words)
 
     def _run(self, name: str, head: dict[str, Any], *words: Any) -> Any:
@@ -326,6 +327,11 @@ class RedisStore:
     def _bare(self, name: str, *words: Any) -> Any:
         with self._explaining():
             return self._scripts[name](keys=[self._prefix], args=words)
+
+    def _connected(self, connection: Any) -> None:
+        """Look again before the next write: the server may have come back with other settings."""
+        self._is_checked = False
+        connection.on_connect()
 
     def _check(self) -> None:
         """Look at the server's settings and the format of what is there."""
@@ -398,8 +404,6 @@ class RedisStore:
         except (UnicodeEncodeError, redis.DataError) as error:
             raise DataError(f"{self.where} cannot hold what was given, and stored nothing of it: {error}.") from error
         except problems.RedisError as error:
-            if isinstance(error, problems.ConnectionError | problems.TimeoutError):
-                self._is_checked = False
             raise _explained(error, self.where) from error
 
 
