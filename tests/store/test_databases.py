@@ -94,6 +94,7 @@ for number in range(99):
 """
 
 
+@pytest.mark.slow
 @every_server
 def test_a_follower_misses_nothing_of_several_processes_that_write_at_once(
     shared: DatabaseServer, tmp_path: Path
@@ -184,12 +185,16 @@ def test_a_second_server_is_refused_with_the_first_ones_process_and_let_in_after
 
 
 @every_server
-def test_a_server_of_the_store_keeps_it_over_a_restart_of_the_database(server: DatabaseServer) -> None:
+def test_a_server_of_the_store_keeps_it_over_a_restart_of_the_database(
+    server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("postgres_store", "redis_store"):
+        monkeypatch.setattr(f"edgewise.store.{module}._KEEP_S", 0.1)
     store, other = opened(server), opened(server)
     with store.lock():
         server.kill()
         server.start()
-        time.sleep(2.5)
+        time.sleep(0.8)
         assert store.append([event(1)]) == [True]
         with pytest.raises(StoreBusyError, match="is served by"):
             other.lock().__enter__()
@@ -275,7 +280,7 @@ def test_a_full_redis_says_so_and_goes_on_reading() -> None:
         n = 0
         with pytest.raises(StoreError, match=r"memory of .* is full .*nothing of this call was stored"):
             for n in range(0, 100_000, 100):
-                store.append([event(n + place, session_id="x" * 200) for place in range(99)])
+                store.append([event(n + place, session_id="x" * 200) for place in range(100)])
         assert len(store.since(0, 10**6)) == n > 0
         store.close()
     finally:

@@ -64,7 +64,7 @@ class RedisStore:
         max_dead_letters: int = MAX_DEAD_LETTERS,
         accept_loss: bool = False,
     ) -> None:
-        self._is_open, self._is_checked, self._keeps_snapshots = True, False, False
+        self._is_open, self._keeps_snapshots = True, False
         more: dict[str, Any] = {} if password is None else {"password": password}
         try:
             # Nothing is sent twice by itself: what became of a call whose answer was lost is for the caller to find out.
@@ -91,7 +91,7 @@ class RedisStore:
             if name.isupper() and name[0] != "_"
         }
         self._epoch: str | None = None  # while this process is the server of the store
-        self._check()
+        self._check_format()
 
     def append(
         self,
@@ -317,8 +317,6 @@ class RedisStore:
         return [_stored(kind, some_id.decode(), text) for some_id, text in zip(words[::2], words[1::2], strict=True)]
 
     def _write(self, name: str, head: dict[str, Any], *words: Any) -> Any:
-        if not self._is_checked:
-            self._check()
         return self._run(name, head if self._epoch is None else head | {"epoch": self._epoch}, *words)
 
     def _run(self, name: str, head: dict[str, Any], *words: Any) -> Any:
@@ -329,31 +327,20 @@ class RedisStore:
             return self._scripts[name](keys=[self._prefix], args=words)
 
     def _connected(self, connection: Any) -> None:
-        """Look again before the next write: the server may have come back with other settings."""
-        self._is_checked = False
+        """Look at the server's settings at each new connection: it may have come back with others."""
         connection.on_connect()
-
-    def _check(self) -> None:
-        """Look at the server's settings and the format of what is there."""
-        with self._explaining():
-            self._check_settings()
-            self._client.set(self._key("format"), FORMAT, nx=True)
-            number = self._client.get(self._key("format"))
-        if int(number or 0) != FORMAT:
-            raise StoreError(
-                f"{self.where} has format {int(number or 0)}; this version of edgewise reads format {FORMAT}. Open it with the version that made it."
-            )
-        self._is_checked = True
-
-    def _check_settings(self) -> None:
-        """Refuse a server that can lose what it confirms, unless that is accepted."""
         wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+        told: dict[str, str] = {}
         try:
-            told = {name: self._client.config_get(name).get(name) for name in (*wanted, "maxmemory", "save")}
+            for name in (*wanted, "maxmemory", "save"):
+                connection.send_command("CONFIG", "GET", name)
+                answer = connection.read_response()
+                words = [word for pair in answer.items() for word in pair] if isinstance(answer, dict) else answer
+                told[name] = words[1].decode() if words else ""
         except problems.ResponseError as error:
             if self._accept_loss:
                 return
-            raise StoreError(
+            raise _Unfit(
                 f"{self.where} does not tell its settings ({error}), so nobody can say whether it loses what it confirms. See to "
                 "it that it runs with appendonly yes and appendfsync always, then set accept_loss = true in [store]."
             ) from error
@@ -363,8 +350,17 @@ class RedisStore:
         wrong = " and ".join(f"{name} {told[name]}" for name, value in wanted.items() if told[name] != value)
         if wrong and not self._accept_loss:
             right = ", ".join(f"{name} {value}" for name, value in wanted.items())
-            raise StoreError(
+            raise _Unfit(
                 f"{self.where} runs with {wrong}: what it confirms can be lost. Set {right} there, or accept_loss = true in [store]."
+            )
+
+    def _check_format(self) -> None:
+        with self._explaining():
+            self._client.set(self._key("format"), FORMAT, nx=True)
+            number = int(self._client.get(self._key("format")) or 0)
+        if number != FORMAT:
+            raise StoreError(
+                f"{self.where} has format {number}; this version of edgewise reads format {FORMAT}. Open it with the version that made it."
             )
 
     def _write_files_anew(self) -> None:
@@ -405,6 +401,10 @@ class RedisStore:
             raise DataError(f"{self.where} cannot hold what was given, and stored nothing of it: {error}.") from error
         except problems.RedisError as error:
             raise _explained(error, self.where) from error
+
+
+class _Unfit(problems.RedisError):
+    """A server that can lose what it confirms; raised where a connection is made."""
 
 
 def _written(event: Event) -> bytes:
@@ -473,6 +473,8 @@ def _now() -> int:
 def _explained(error: problems.RedisError, where: str) -> StoreError:
     """Say what the server's error means, and what to do."""
     text = " ".join(str(error).split())[:500]
+    if isinstance(error, _Unfit):
+        return StoreError(str(error))
     if isinstance(error, problems.AuthenticationError | problems.AuthorizationError | problems.NoPermissionError):
         return StoreError(f"{where} refuses this user ({text}). Check user and password.")
     if isinstance(error, problems.ConnectionError | problems.TimeoutError | problems.BusyLoadingError):
