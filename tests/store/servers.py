@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -129,9 +130,7 @@ class RedisServer(DatabaseServer):
         if found is None:
             lacking("neither Valkey nor Redis is installed (apt-get install redis-server)")
         super().__init__("redis")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = _free_port()
         options = settings or ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
         self.command = [found, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *options]
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -144,3 +143,12 @@ class RedisServer(DatabaseServer):
             return True
         except redis.exceptions.ConnectionError:
             return False
+
+
+def _free_port() -> int:
+    """Find a port that no client is given as its own: one that calls a closed port again and again would be its own server."""
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports are taken")
