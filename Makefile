@@ -7,7 +7,7 @@ DATA ?=
 OUT ?= out
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types layers bench soak clean
+.PHONY: help demo test test-all lint types layers bench bench-serve soak clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -33,6 +33,11 @@ layers: $(VENV)/.all
 
 bench: $(VENV)/.all  ## the README's figures, beside peers in environments of their own (long; GOWALLA=folder with train and test)
 	$(BIN)/python benchmarks/run.py $(if $(GOWALLA),--gowalla "$(GOWALLA)")
+
+bench-serve: $(VENV)/.all  ## the service under load, on its own and with all sources on, and a start with a million users
+	$(BIN)/python benchmarks/serve.py
+	$(BIN)/python benchmarks/serve.py --seconds 20 --set serve.sources=model,similar,popular --set rerank.diversity=0.2
+	$(BIN)/python benchmarks/serve.py --users 1000000 --events-per-user 10 --start-only
 
 soak: $(VENV)/.all  ## kill writing commands and stores at random moments, many times
 	$(BIN)/python tests/soak/kill_while_writing.py

@@ -88,9 +88,9 @@ class Catalogue:
 
     def as_new_user(self, user: int) -> Newcomers:
         """Tell all that is known of a known user as of one who comes after training."""
-        table = None if self.user_table is None else self.user_table[[user]].drop("user_id")
-        friends = None if self.friends is None else self.friends[[user]]
-        return Newcomers("user", self.seen[[user]], friends, table, ("",))
+        table = None if self.user_table is None else self.user_table.slice(user, 1).drop("user_id")
+        friends = None if self.friends is None else _row_of(self.friends, user)
+        return Newcomers("user", _row_of(self.seen, user), friends, table, ("",))
 
     def as_new_item(self, item: int) -> Newcomers:
         """Tell all that is known of a known item as of one that comes after training."""
@@ -101,6 +101,17 @@ class Catalogue:
     def item_counts(self) -> Index:
         """How many users met each item: int64 [n_items]."""
         return np.bincount(self.seen.indices, minlength=len(self.items)).astype(np.int64)
+
+
+def _row_of(matrix: csr_array, row: int) -> csr_array:
+    """Return one row as a matrix, without the detour that indexing takes."""
+    start, stop = matrix.indptr[row : row + 2]
+    parts = (
+        matrix.data[start:stop],
+        matrix.indices[start:stop],
+        np.array([0, stop - start], dtype=matrix.indptr.dtype),
+    )
+    return csr_array(parts, shape=(1, matrix.shape[1]))
 
 
 def _friends_of(dataset: Dataset) -> csr_array | None:

@@ -32,20 +32,6 @@ def score_embeddings(users: Floats, items: Floats, user_index: Index) -> Floats:
     return rows @ items.T
 
 
-def cosine_block(items: Floats, item_index: Index) -> Floats:
-    """Tell how alike all items are to some by the cosine of their vectors; 0 for a vector of zeros.
-
-    Args:
-        items: float32 [n_items, d].
-        item_index: int64 [b].
-
-    Returns:
-        float32 [b, n_items], from -1 to 1.
-    """
-    unit = unit_vectors(items)
-    return score_embeddings(unit, unit, item_index)
-
-
 def unit_vectors(vectors: Floats) -> Floats:
     """Scale each row of float32 [n, d] to length 1; a row of zeros stays so, and one of NaN."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)  # [n, 1]

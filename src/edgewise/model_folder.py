@@ -5,6 +5,7 @@ arrays.safetensors   the arrays; a CSR matrix as NAME.data, NAME.indices, NAME.i
 users.parquet        user_id and attributes, in index order
 items.parquet        item_id and attributes, in index order
 labels.parquet       what names mean in English and Chinese
+start.safetensors    what a later fit starts from, in the same form; not read to answer
 """
 
 import json
@@ -26,6 +27,8 @@ FORMAT = 1
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any] | csr_array]
 
+_START = "start.safetensors"
+
 _CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
@@ -40,6 +43,7 @@ def write(
     arrays: Arrays,
     tables: Mapping[str, pl.DataFrame],
     texts: Mapping[str, str],
+    start: Arrays | None = None,
 ) -> None:
     """Write a model folder in one step: whole under a temporary name, flushed, then renamed.
 
@@ -49,6 +53,7 @@ def write(
         arrays: arrays and CSR matrices by name.
         tables: "users", "items" and, optionally, "labels".
         texts: further text files by name.
+        start: what a later fit starts from.
 
     Raises:
         DataError: if it cannot be written or `directory` is something else; what was there stays.
@@ -57,6 +62,8 @@ def write(
 
     with atomic_directory(directory, may_replace=is_model_folder) as folder:
         save_file(_flat(arrays), folder / "arrays.safetensors")
+        if start:
+            save_file(_flat(start), folder / _START)
         for name, table in tables.items():
             table.write_parquet(folder / f"{name}.parquet")
         for name, text in texts.items():
@@ -132,6 +139,25 @@ def read_run_config(directory: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
+def read_start(directory: Path) -> dict[str, NDArray[Any] | csr_array]:
+    """Return what a later fit starts from, checked by its SHA-256; nothing where the folder keeps nothing.
+
+    Raises:
+        ModelFolderError: if it is missing, changed or malformed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    files = read_about(directory)["files"]
+    if _START not in files:
+        return {}
+    _check_files(directory, {_START: files[_START]})
+    try:
+        return _unflat(load_file(directory / _START))
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ModelFolderError(f"{directory / _START} cannot be read: {error}. Fit the model again.") from error
+
+
 def read(
     directory: Path, *, model: str, arrays: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any] | csr_array], dict[str, pl.DataFrame]]:
@@ -154,7 +180,7 @@ def read(
     about = read_about(directory)
     if about["model"] != model:
         raise ModelFolderError(f"{directory} holds a {about['model']!r} model, not {model!r}.")
-    _check_files(directory, about["files"])
+    _check_files(directory, {name: digest for name, digest in about["files"].items() if name != _START})
     try:
         found = _unflat(load_file(directory / "arrays.safetensors"))
         tables = {
@@ -210,8 +236,11 @@ def _flat(arrays: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def _unflat(flat: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any] | csr_array]:
-    arrays: dict[str, NDArray[Any] | csr_array] = {name: array for name, array in flat.items() if "." not in name}
-    for name in {name.partition(".")[0] for name in flat if "." in name}:
+    sparse = {name.rpartition(".")[0] for name in flat if name.endswith(f".{_CSR_PARTS[-1]}")}
+    arrays: dict[str, NDArray[Any] | csr_array] = {
+        name: array for name, array in flat.items() if name.rpartition(".")[0] not in sparse
+    }
+    for name in sparse:
         data, indices, indptr, shape = (flat[f"{name}.{part}"] for part in _CSR_PARTS)
         matrix = csr_array((data, indices, indptr), shape=(int(shape[0]), int(shape[1])))
         matrix.check_format(full_check=True)

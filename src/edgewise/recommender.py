@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from edgewise import model_folder
@@ -26,9 +27,10 @@ from edgewise.catalogue import Catalogue
 from edgewise.config import Settings, make
 from edgewise.data import Dataset, IdMap
 from edgewise.data.ids import UNKNOWN
-from edgewise.embeddings import score_embeddings
+from edgewise.embeddings import score_embeddings, unit_vectors
 from edgewise.errors import CannotPredictError, ConfigError, DataError, ModelFolderError, NotFittedError
 from edgewise.explanations import Evidence, Explanation, Method, explain_one
+from edgewise.head_start import HeadStart, Start
 from edgewise.newcomers import Attributes, Histories, Newcomers, Side
 from edgewise.ranking import NOTHING, block_size, top_k
 from edgewise.search_space import Choice
@@ -110,12 +112,16 @@ class Keeping:
         tensorboard: a folder for learning curves as TensorBoard's files; None: write none.
         identity: what makes the fit this fit (model, settings, seed, data); a checkpoint of another is refused.
         restart: begin anew whatever the folder holds; its checkpoint stays until there is a new one.
+        start: an earlier fit to start from; None: start from nothing.
+        trained: gets what a later fit may start from, by name.
     """
 
     checkpoints: Path | None = None
     tensorboard: Path | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     restart: bool = False
+    start: Start | None = None
+    trained: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -196,8 +202,14 @@ class Recommender(ABC):
     """Whether an item that nobody met gets a score; where not, it is never recommended."""
     folds_in: ClassVar[tuple[str, ...]] = ()
     """From what the model answers for a user it never saw: of "history", "attributes", "friends"."""
+    is_incremental: ClassVar[bool] = False
+    """Whether a fit can start from an earlier one; where not, it learns everything anew."""
     adds_up: ClassVar[bool] = False
     """Whether `contributions` are the terms of the score."""
+    by_dot_product: ClassVar[bool] = False
+    """Whether a score is `users[u] @ items[i]`, and a newcomer's its embedding's, so that an index over `items` can rank."""
+    users: Any
+    """Of a model with vectors: those of the users, float32 [n_users, d]."""
     items: Any
     """Of a model with vectors: those of the items, float32 [n_items, d]."""
 
@@ -212,6 +224,7 @@ class Recommender(ABC):
         self.seed = seed
         self.record = FitRecord()
         self.keeping = Keeping()
+        self.parameters: dict[str, NDArray[Any]] = {}  # what a later fit may start from, beside `STATE`
         self._catalogue: Catalogue | None = None
 
     # What a model file defines.
@@ -231,9 +244,13 @@ class Recommender(ABC):
             float32 [b, n_items], C order; the higher the better; NaN where the model cannot say.
         """
 
-    def similarity_block(self, item_index: Index) -> Floats | None:  # noqa: ARG002 - the signature is the protocol
-        """Tell how alike all items are to some: float32 [b, n_items], or None if the model has no such notion."""
-        return None
+    def similarity_block(self, item_index: Index) -> Floats | None:
+        """Tell how alike all items are to some: float32 [b, n_items], or None if the model has no such notion.
+
+        By default the cosines of what `item_vectors` gives.
+        """
+        vectors = self.unit_items
+        return None if vectors is None else score_embeddings(vectors, vectors, item_index)
 
     def score_newcomers(self, newcomers: Newcomers) -> Floats | None:
         """Score all items for users whom training never saw.
@@ -273,7 +290,10 @@ class Recommender(ABC):
         self.items = np.vstack([self.items, vectors])[order]
 
     def item_vectors(self) -> Floats | None:
-        """Return the items' places in the model's space, float32 [n_items, d], or None if it has no such space."""
+        """Return the items' places in the model's space, float32 [n_items, d], or None if it has no such space.
+
+        Zeros for an item of which nothing is known. What an item is counts, not how popular it is: biases stay out.
+        """
         return None
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:
@@ -304,6 +324,7 @@ class Recommender(ABC):
         checkpoints: Path | str | None = None,
         restart: bool = False,
         tensorboard: Path | str | None = None,
+        head_start: HeadStart | None = None,
     ) -> Self:
         """Learn from a data set, which stays as it is; returns the model itself.
 
@@ -313,6 +334,7 @@ class Recommender(ABC):
                 state of a fit that was cut off, that fit goes on, and ends with the bits that it would have ended with.
             restart: begin anew whatever is there; the old checkpoint stays until there is a new one.
             tensorboard: a folder for learning curves as TensorBoard's files.
+            head_start: an earlier fit of this model to start from, for one that `is_incremental`; it then takes fewer passes.
 
         Raises:
             TrainingError: if the loss is no longer a number.
@@ -325,10 +347,18 @@ class Recommender(ABC):
             None if tensorboard is None else Path(tensorboard),
             self._identity(dataset),
             restart,
+            head_start.of(dataset) if head_start is not None and self.is_incremental else None,
         )
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             delattr(self, name)  # what was derived from an earlier fit
-        self.fit_arrays(dataset)
+        settings = self.config
+        if head_start is not None and self.is_incremental:
+            self.config = head_start.shortened(settings)
+        try:
+            self.fit_arrays(dataset)
+        finally:
+            self.config = settings
+        self.parameters = self.keeping.trained
         self._catalogue = Catalogue.of(dataset)
         return self
 
@@ -451,6 +481,7 @@ class Recommender(ABC):
         other = copy(self)
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             delattr(other, name)
+        other.parameters = {}  # rows of the old items; a later fit starts from nothing
         other.add_items(newcomers, order)
         other._catalogue = extended
         return other
@@ -514,7 +545,7 @@ class Recommender(ABC):
         return self._without_cold_items(self.score_block(user_index))
 
     def _without_cold_items(self, scores: Floats) -> Floats:
-        if not self.scores_cold_items and self._cold_items.size:
+        if self._hides_cold_items:
             scores[:, self._cold_items] = np.nan
         return scores
 
@@ -595,13 +626,31 @@ class Recommender(ABC):
             best[start : start + size], scores[start : start + size] = top_k(similarity, k, itself)
         return _ranked(items, item_ids, items, known, best, scores, ("item_id", "similar_item_id"))
 
+    @cached_property
+    def unit_items(self) -> Floats | None:
+        """The items' places in the model's space, each of length 1, or of zeros where nothing is known: float32 [n_items, d]."""
+        vectors = self.item_vectors()
+        return None if vectors is None else unit_vectors(vectors)
+
+    @property
+    def rankable_items(self) -> Floats | None:
+        """What an index ranks by: `items`, NaN for those never recommended; None where scores are no dot products."""
+        if not self.by_dot_product:
+            return None
+        if not self._hides_cold_items:
+            return self.items  # type: ignore[no-any-return]
+        items: Floats = self.items.copy()
+        items[self._cold_items] = np.nan
+        return items
+
     @property
     def explains_by(self) -> tuple[Method, ...]:
         """How the model can explain a recommendation, the default first; empty for one that cannot."""
         has: dict[Method, bool] = {
             "shares": self.adds_up,
             "perturbation": bool(self.folds_in),
-            "similarity": type(self).similarity_block is not Recommender.similarity_block,
+            "similarity": type(self).similarity_block is not Recommender.similarity_block
+            or type(self).item_vectors is not Recommender.item_vectors,
         }
         return tuple(method for method, there in has.items() if there)
 
@@ -644,13 +693,22 @@ class Recommender(ABC):
             newcomers = None
         return explain_one(self, user_id, newcomers, item_id, _checked_k(n), method)
 
-    def save(self, directory: Path | str, *, metrics: dict[str, Any] | None = None, run_config: str = "") -> None:
+    def save(
+        self,
+        directory: Path | str,
+        *,
+        metrics: dict[str, Any] | None = None,
+        run_config: str = "",
+        lineage: Mapping[str, Any] | None = None,
+        start: Mapping[str, NDArray[Any] | csr_array] | None = None,
+    ) -> None:
         """Write the model folder: everything needed to answer, nothing that could run code.
 
         Args:
             directory: created or, if it is a model folder already, replaced in one step.
             metrics: what an evaluation found, kept in `model.json`.
             run_config: the run's configuration as TOML, kept beside it as `run.toml`.
+            lineage: further entries of `model.json`: what the model was made from. start: further arrays for a later fit.
 
         Raises:
             DataError: if the folder cannot be written; what was there stays.
@@ -668,6 +726,7 @@ class Recommender(ABC):
             "curve": self.record.curve,
             "notes": self.record.notes,
             "versions": _versions(),
+            **(lineage or {}),
         }
         tables = {
             "users": catalogue.user_table
@@ -683,7 +742,8 @@ class Recommender(ABC):
             {} if catalogue.friends is None else {"friends": catalogue.friends}
         )
         arrays |= {name: getattr(self, name) for name in self.STATE}
-        model_folder.write(Path(directory), about, arrays, tables, {"run.toml": run_config} if run_config else {})
+        texts = {"run.toml": run_config} if run_config else {}
+        model_folder.write(Path(directory), about, arrays, tables, texts, {**self.parameters, **(start or {})})
 
     @classmethod
     def load(cls, directory: Path | str) -> Self:
@@ -742,6 +802,10 @@ class Recommender(ABC):
         settings = self.config.model_dump(mode="json")
         settings.pop("checkpoint_every_s", None)  # never changes a result
         return {"model": self.name, "seed": self.seed, "settings": settings, "data": data}
+
+    @property
+    def _hides_cold_items(self) -> bool:
+        return not self.scores_cold_items and bool(self._cold_items.size)
 
     @cached_property
     def _cold_items(self) -> Index:

@@ -16,6 +16,7 @@ from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
 from edgewise.models.registry import model_class
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
+from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.settings import ServiceConfig
 from edgewise.store.settings import StoreConfig
 from edgewise.train.config import TrainConfig
@@ -62,6 +63,7 @@ class RunConfig(Settings):
     evaluate: EvaluateConfig = EvaluateConfig()
     tune: TuneConfig = TuneConfig()
     serve: PipelineConfig = PipelineConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
     rerank: RerankConfig = RerankConfig()
     service: ServiceConfig = ServiceConfig()
     store: StoreConfig = StoreConfig()

@@ -36,7 +36,7 @@ def test_a_user_without_embedding_is_encoded_by_history_as_training_would() -> N
     catalogue = model.catalogue
     row = catalogue.seen[[5]].indices.astype(np.int64)
     vector = model.embed_new("user", history=catalogue.items.ids_at(row).to_list())
-    np.testing.assert_allclose(vector[0], model.users[5], rtol=1e-4, atol=1e-6)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(vector[0], model.users[5], rtol=1e-4, atol=1e-6)
 
 
 def test_new_items_join_the_model_and_leave_the_old_answers(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -69,7 +69,7 @@ def test_items_begin_with_log_popularity_as_their_bias_and_vectors_are_told_apar
     model = fitted("graphsage", learning_rate=1e-9, inputs="ids")
     popularity = np.log(model.catalogue.item_counts + 1.0)
     np.testing.assert_allclose(model.items[:, -1], popularity - popularity.mean(), rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(model.users[:, -1], 1)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(model.users[:, -1], 1)
     vectors = model.item_vectors()
     assert vectors is not None
     assert vectors.shape == (44, 8)

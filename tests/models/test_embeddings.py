@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings, unit_vectors
 from edgewise.types import Floats
 
 SMALL, LARGE = (90, 24), (9000, 64)  # multiplied by our loop, and by BLAS
@@ -42,8 +42,8 @@ def test_nobody_asked_is_nobody_answered() -> None:
     assert score_embeddings(users, items, np.empty(0, dtype=np.int64)).shape == (0, 90)
 
 
-def test_cosine_by_hand() -> None:
-    # (3, 4) and (4, 3): 24 / 25; a vector of zeros is like nothing.
-    items = np.array([[3, 4], [4, 3], [0, 0], [-6, -8]], dtype=np.float32)
-    expected = np.array([[1, 0.96, 0, -1], [0, 0, 0, 0]])
-    np.testing.assert_allclose(cosine_block(items, np.array([0, 2])), expected, atol=1e-6)
+def test_unit_vectors_by_hand() -> None:
+    # (3, 4) and (4, 3): the cosine is 24 / 25; a vector of zeros stays one, and is like nothing.
+    unit = unit_vectors(np.array([[3, 4], [4, 3], [0, 0], [-6, -8]], dtype=np.float32))
+    np.testing.assert_allclose(unit, np.array([[0.6, 0.8], [0.8, 0.6], [0, 0], [-0.6, -0.8]]), atol=1e-6)
+    np.testing.assert_allclose(unit[[0, 2]] @ unit.T, np.array([[1, 0.96, 0, -1], [0, 0, 0, 0]]), atol=1e-6)

@@ -112,3 +112,24 @@ def test_nearest_is_the_least_distance_and_the_first_of_several() -> None:
     distances = np.linalg.norm(vectors[:, None].astype(np.float64) - centres[None], axis=2)
     np.testing.assert_array_equal(nearest(vectors, centres), distances.argmin(axis=1))
     assert nearest(vectors[:1], np.repeat(centres[:1], 3, axis=0)).tolist() == [0]
+
+
+def test_new_items_join_a_copy_under_new_numbers() -> None:
+    """The lists of an approximate index stay as they are, under new numbers, and take the new vectors in."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((20, 8)).astype(np.float32)
+    vectors = (centres[rng.integers(20, size=3000)] + 0.2 * rng.standard_normal((3000, 8))).astype(np.float32)
+    index = ApproximateIndex(vectors)
+    place = np.sort(rng.permutation(3010)[:3000])
+    new = np.setdiff1d(np.arange(3010), place)
+    grown = index.renumbered(place, 3010)
+    grown.add(vectors[:10], new)
+    best, scores = index.search(centres, 50)
+    of_grown, same_scores = grown.search(centres, 50, allowed=~np.isin(np.arange(3010), new))
+    np.testing.assert_array_equal(of_grown, place[best])
+    np.testing.assert_array_equal(same_scores, scores)
+    for query in centres:
+        np.testing.assert_array_equal(grown.scores_of(query, new), grown.scores_of(query, place[:10]))
+        np.testing.assert_array_equal(grown.scores_of(query, place[:10]), index.scores_of(query, np.arange(10)))
+    assert {int(item) for item in new} <= set(grown.search(centres[:1], 3010)[0][0].tolist())
+    np.testing.assert_array_equal(index.search(centres, 50)[0], best)

@@ -1,8 +1,10 @@
 """A server as a real process: what it learns, what it keeps, how it stops, and whom it refuses."""
 
+import contextlib
 import http.client
 import random
 import resource
+import socket
 import subprocess
 import sys
 import threading
@@ -18,10 +20,14 @@ from tests.serve.server import Server, feedback
 
 @contextmanager
 def serving(
-    model: Path, folder: Path, key: str | None = None, environment: dict[str, str] | None = None
+    model: Path,
+    folder: Path,
+    key: str | None = None,
+    environment: dict[str, str] | None = None,
+    arguments: tuple[str, ...] = (),
 ) -> Iterator[Server]:
     """Run a server for a while."""
-    server = Server(model, folder / "store", folder / "log", key=key, environment=environment)
+    server = Server(model, folder / "store", folder / "log", key=key, environment=environment, arguments=arguments)
     try:
         yield server.wait()
     finally:
@@ -269,3 +275,32 @@ def import_model(model: Path, store: Path, *, swap: bool = False) -> str:
     )
     command = [sys.executable, "-c", code, str(store), str(model), *(["swap"] if swap else [])]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("head", [b"", b"GET /api/health/live HTTP/1.1\r\nHost: x", b"GET /\r\n"])
+def test_a_head_that_does_not_come_ends_the_connection(head: bytes, model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path, arguments=("--set", "service.head_timeout_s=0.3")) as server:
+        with socket.create_connection(("127.0.0.1", server.port), 20) as client:
+            client.sendall(head)
+            answer = client.recv(1000)
+            assert answer == b"" or b" 400 " in answer
+        with socket.create_connection(("127.0.0.1", server.port), 20) as client:
+            for _ in range(3):  # more requests than the first come as slowly as they like in between
+                client.sendall(b"GET /api/health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                answer = b""
+                while not answer.endswith(b"}"):
+                    answer += (part := client.recv(1000))
+                    assert part
+                assert b" 200 " in answer
+                time.sleep(0.4)
+
+
+def test_a_head_without_end_is_refused(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path) as server, socket.create_connection(("127.0.0.1", server.port), 20) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        with contextlib.suppress(ConnectionError):
+            for number in range(1000):
+                client.sendall(f"X-{number}: {'y' * 1000}\r\n".encode())
+        with contextlib.suppress(ConnectionError):
+            assert b" 400 " in client.recv(1000)
+        assert server.ask("GET", "/api/health/live")[0] == 200

@@ -53,4 +53,5 @@ def serve(
         pipeline=settings.serve,
         rerank=settings.rerank,
         events_in=settings.store,
+        retrieval=settings.retrieval,
     )

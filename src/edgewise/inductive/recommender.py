@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureConfig
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
 from edgewise.errors import DataError
 from edgewise.explanations import Evidence, Method
 from edgewise.graph.bipartite import bipartite
@@ -94,6 +94,8 @@ class GraphRecommender(Recommender):
     }
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
     scores_cold_items: ClassVar[bool] = True
+    by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
 
     users: Floats  # [n_users, d + 1], the last column 1; NaN for whom nothing is known
     items: Floats  # [n_items, d + 1], the last column the bias; NaN likewise
@@ -117,7 +119,9 @@ class GraphRecommender(Recommender):
         met = [np.flatnonzero(np.diff(dataset.interactions.indptr)), np.flatnonzero(dataset.item_counts)]
         x_of = [x[rows] for x, rows in zip(x_of_all, met, strict=True)]
         met_by = csr_array(dataset.interactions[met[0]][:, met[1]])
-        interactions, held_out = hold_out(met_by, config.valid_share, make_rng(self.seed, "valid"))
+        newest = None if self.keeping.start is None else self.keeping.start.newest
+        newest = None if newest is None else csr_array(newest[met[0]][:, met[1]])
+        interactions, held_out = hold_out(met_by, config.valid_share, make_rng(self.seed, "valid"), newest)
         net = self._new_net((x_of[0].shape[1], x_of[1].shape[1]), self._start(interactions))
         edges = Edges.from_csr(bipartite(interactions))
         alike = NewcomerEdges(edges, [alike_rows(x, x, config.n_alike, skip_diagonal=True) for x in x_of])
@@ -149,6 +153,7 @@ class GraphRecommender(Recommender):
             steps_per_epoch=objective.steps_per_epoch,
             seed=self.seed,
             watch=watch_ndcg(vectors, interactions, held_out, config, make_rng(self.seed, "watch")),
+            rows={"embeddings.weight": np.concatenate([met[0], met[1] + dataset.n_users])},
             working_bytes=4 * 6 * config.encoder.n_layers * edges.n_receivers * config.embedding_dim
             + objective.working_bytes(config.embedding_dim),
         )
@@ -239,12 +244,8 @@ class GraphRecommender(Recommender):
         """Multiply vectors."""
         return score_embeddings(self.users, self.items, user_index)
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Return the cosines of the items' vectors."""
-        return cosine_block(self.items[:, :-1], item_index)
-
     def item_vectors(self) -> Floats:
-        """Return the items' vectors."""
+        """Return the items' vectors without biases."""
         return np.nan_to_num(self.items[:, :-1])
 
     def embed_newcomers(self, newcomers: Newcomers) -> Floats:

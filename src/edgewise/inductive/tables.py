@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgewise.embeddings import cosine_block, score_embeddings, unit_vectors
+from edgewise.embeddings import score_embeddings, unit_vectors
 from edgewise.explanations import Method
 from edgewise.graph.folding import fold_in
 from edgewise.newcomers import Newcomers
@@ -23,6 +23,8 @@ class TableRecommender(Recommender):
 
     STATE: ClassVar[tuple[str, ...]] = ("users", "items", "users_sent", "items_sent")
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
 
     users: Floats  # [n_users, d], after propagation; NaN for a user without interactions
     items: Floats  # [n_items, d]
@@ -37,10 +39,6 @@ class TableRecommender(Recommender):
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors; NaN where nothing is known of the user or the item."""
         return score_embeddings(self.users, self.items, user_index)
-
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Return the cosines of the items' vectors."""
-        return cosine_block(self.items, item_index)
 
     def item_vectors(self) -> Floats:
         """Return the items' vectors after propagation; zeros for an item of which nothing is known."""

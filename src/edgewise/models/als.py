@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from edgewise import telemetry
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
 from edgewise.graph.bipartite import EdgeWeight, weighted_interactions
 from edgewise.newcomers import Newcomers, by_history
 from edgewise.recommender import Recommender
@@ -51,6 +51,8 @@ class ALS(Recommender):
     Config: ClassVar[type[Settings]] = ALSConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
     adds_up: ClassVar[bool] = True
+    by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),
@@ -77,6 +79,13 @@ class ALS(Recommender):
                 num_threads=n_cpus(),
                 random_state=seed,
             )
+            if (start := self.keeping.start) is not None:
+                noise = make_rng(self.seed, "newcomers").random(
+                    (dataset.n_users + dataset.n_items, self.config.embedding_dim), dtype=np.float32
+                )
+                noise *= 0.01  # as `implicit` starts
+                model.user_factors = start.of_users("users", noise[: dataset.n_users])
+                model.item_factors = start.of_items("items", noise[dataset.n_users :])
             model.fit(confidence, show_progress=False, callback=lambda *_: work.advance(1))
             self.users = model.recalculate_user(np.arange(dataset.n_users), confidence)
         self.items = model.item_factors
@@ -103,9 +112,9 @@ class ALS(Recommender):
         """Solve for the vectors of new users from their histories, each item with a weight of 1."""
         return by_history(self.embed_history, newcomers) if newcomers.side == "user" else None
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of item vectors."""
-        return cosine_block(self.items, item_index)
+    def item_vectors(self) -> Floats:
+        """Return the items' vectors."""
+        return self.items
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:  # noqa: ARG002
         """Split the score as section 5 of the paper does: y_j (Y^T C_u Y + regularization I)^-1 y_i c_ui for each i met."""

@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 from edgewise import telemetry
 from edgewise.config import Settings
 from edgewise.data import Dataset
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
+from edgewise.head_start import Start
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
 from edgewise.search_space import IntLogUniform, LogUniform, SearchSpace, Uniform
@@ -47,6 +48,8 @@ class BPR(Recommender):
         "UAI 2009 (arXiv:1205.2618)"
     )
     is_baseline: ClassVar[bool] = True
+    by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = BPRConfig
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
@@ -73,14 +76,25 @@ class BPR(Recommender):
                 num_threads=1 if self.config.deterministic else n_cpus(),
                 random_state=int(make_rng(self.seed, "bpr").integers(2**31)),
             )
+            if (start := self.keeping.start) is not None:
+                model.user_factors, model.item_factors = self._from(start, dataset)
             model.fit(csr_matrix(dataset.interactions), show_progress=False, callback=lambda *_: work.advance(1))
         self.users, self.items = model.user_factors, model.item_factors
+        self.keeping.trained["item_factors"] = self.items.copy()
         self.items[:, -1] += self.config.popularity_correction * np.log(np.maximum(dataset.item_counts, 1))
+
+    def _from(self, start: Start, dataset: Dataset) -> tuple[Floats, Floats]:
+        """Return the factors of an earlier fit, and of newcomers what `implicit` starts with."""
+        d, n_users = self.config.embedding_dim, dataset.n_users
+        noise = make_rng(self.seed, "newcomers").random((n_users + dataset.n_items, d + 1), dtype=np.float32)
+        noise = (noise - np.float32(0.5)) / np.float32(d)
+        noise[:n_users, -1] = 1
+        return start.of_users("users", noise[:n_users]), start.of_items("item_factors", noise[n_users:])
 
     def score_block(self, user_index: Index) -> Floats:
         """Multiply vectors, biases included."""
         return score_embeddings(self.users, self.items, user_index)
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of item vectors, biases left out: they say how popular an item is, not what it is."""
-        return cosine_block(np.ascontiguousarray(self.items[:, :-1]), item_index)
+    def item_vectors(self) -> Floats:
+        """Return the items' vectors without biases: they say how popular an item is, not what it is."""
+        return np.ascontiguousarray(self.items[:, :-1])

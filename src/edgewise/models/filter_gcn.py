@@ -56,6 +56,7 @@ class FilterGCN(LightGCN):
         "Convolution for Recommendation?” (GF-CF), CIKM 2021 (arXiv:2108.07567)"
     )
     Config: ClassVar[type[Settings]] = FilterGCNConfig
+    by_dot_product: ClassVar[bool] = False  # of the filter's part there are no vectors
     STATE: ClassVar[tuple[str, ...]] = (*LightGCN.STATE, "people", "analysis", "synthesis")
     SEARCH: ClassVar[SearchSpace] = {**LightGCN.SEARCH, "filter_weight": LogUniform(0.2, 5.0)}
 

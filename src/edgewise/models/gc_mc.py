@@ -14,7 +14,7 @@ from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureConfig, FeatureEncoder
 from edgewise.data.ratings import MOST_LEVELS, RatingScale, rating_scale
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
 from edgewise.errors import DataError
 from edgewise.graph.bipartite import bipartite
 from edgewise.graph.normalise import symmetric_normalise
@@ -222,10 +222,6 @@ class GCMC(Recommender):
             self.calibration,
             (self.mean, self.user_bias, self.item_bias),
         )
-
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of item vectors."""
-        return cosine_block(self.items, item_index)
 
     def item_vectors(self) -> Floats:
         """Return what the decoder reads of each item."""

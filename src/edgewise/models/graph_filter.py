@@ -89,11 +89,6 @@ class GraphFilter(Recommender):
         """Score by history, as for known users."""
         return by_history(self.score_history, newcomers)
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Return the cosines of the items' filtered spectra."""
-        vectors = self.item_vectors()
-        return vectors[item_index] @ vectors.T
-
     def item_vectors(self) -> Floats:
         """Return the items' places in the spectrum, weighed by the filter and scaled to length 1: float32 [n_items, k]."""
         length = np.linalg.norm(self.synthesis, axis=1, keepdims=True)

@@ -191,6 +191,7 @@ class Hetero(TableRecommender):
         "users", "items", "users_sent", "items_sent", "friends_sent", "user_values", "item_values", "user_encoder", "item_encoder",
     )  # fmt: skip
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes", "friends")
+    is_incremental: ClassVar[bool] = True
     scores_cold_items: ClassVar[bool] = True
     SEARCH: ClassVar[SearchSpace] = {
         "l2": LogUniform(1e-3, 0.3),
@@ -214,7 +215,8 @@ class Hetero(TableRecommender):
         config: HeteroConfig = self.config.for_data(dataset.interactions)
         if self.config.loss is None:
             self.record.notes.append(f"loss: {config.loss}, chosen by the share of all pairs that is known")
-        interactions, held_out = hold_out(wanted, config.valid_share, make_rng(self.seed, "valid"))
+        newest = None if self.keeping.start is None else self.keeping.start.newest
+        interactions, held_out = hold_out(wanted, config.valid_share, make_rng(self.seed, "valid"), newest)
         known_data = _without(dataset, held_out)
         attributes = Attributes.fit(known_data, config.graph.features)
         graph = heterogeneous(known_data, config.graph, attributes=attributes)
@@ -246,6 +248,7 @@ class Hetero(TableRecommender):
             steps_per_epoch=objective.steps_per_epoch,
             seed=self.seed,
             watch=watch_ndcg(vectors, interactions, held_out, config, make_rng(self.seed, "watch")),
+            rows={"table.weight": np.arange(sum(net.sizes) if config.nodes != "attributes" else 0)},
             working_bytes=4 * n_nodes * config.n_layers * (len(graph.relations) + 3)
             + objective.working_bytes(config.embedding_dim),
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.data.ratings import RatingScale, rating_scale
-from edgewise.embeddings import cosine_block, score_embeddings
+from edgewise.embeddings import score_embeddings
 from edgewise.nn.implicit_table import ImplicitTable, Sides
 from edgewise.recommender import Recommender
 from edgewise.rng import make_rng
@@ -93,6 +93,8 @@ class MF(Recommender):
     )
     needs: ClassVar[str] = "ratings"
     is_baseline: ClassVar[bool] = True
+    by_dot_product: ClassVar[bool] = True
+    is_incremental: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = MFConfig
     STATE: ClassVar[tuple[str, ...]] = ("levels", "calibration", "users", "items", "mean", "user_bias", "item_bias")
     SEARCH: ClassVar[SearchSpace] = {
@@ -141,6 +143,7 @@ class MF(Recommender):
             steps_per_epoch=objective.steps_per_epoch,
             seed=self.seed,
             watch=watch_error(predict, parts, scale, config),
+            rows=dict.fromkeys(("vectors.own.weight", "vectors.met.weight", "biases.weight"), np.arange(rows)),
             working_bytes=objective.working_bytes(config.embedding_dim) + 6 * start.nbytes,
         )
         train(plan, config, curve=self.record.curve, keeping=self.keeping)
@@ -173,10 +176,6 @@ class MF(Recommender):
             (self.mean, self.user_bias, self.item_bias),
         )
 
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of item vectors, biases left out: they say how good an item is, not what it is."""
-        return cosine_block(self.item_vectors(), item_index)
-
     def item_vectors(self) -> Floats:
-        """Return the items' vectors without biases."""
+        """Return the items' vectors without biases: they say how good an item is, not what it is."""
         return np.ascontiguousarray(self.items[:, :-2])

@@ -15,7 +15,6 @@ from torch.nn.functional import dropout, embedding, relu
 from edgewise.config import Settings, make
 from edgewise.data import Dataset
 from edgewise.data.ratings import RatingScale, pairs_of, rating_scale
-from edgewise.embeddings import cosine_block
 from edgewise.errors import CannotPredictError, ConfigError
 from edgewise.evaluate.calibration import answers, fit_calibration
 from edgewise.evaluate.edges import sample_non_edges
@@ -209,6 +208,11 @@ class NeuMFNet(torch.nn.Module):
         return above
 
 
+def _rows_of_nodes(dataset: Dataset) -> dict[str, Index]:
+    nodes = np.arange(dataset.n_users + dataset.n_items)
+    return dict.fromkeys(("table.own.weight", "table.met.weight", "biases.weight"), nodes)
+
+
 class NeuMF(Recommender):
     """Score a pair by a generalised product of embeddings and by a perceptron over another pair of embeddings, added up.
 
@@ -227,6 +231,7 @@ class NeuMF(Recommender):
     title: ClassVar[str] = "NeuMF"
     paper: ClassVar[str] = "He et al., “Neural Collaborative Filtering”, WWW 2017 (arXiv:1708.05031)"
     needs: ClassVar[str] = "ratings or interactions"
+    is_incremental: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = NeuMFConfig
     STATE: ClassVar[tuple[str, ...]] = (
         "levels", "calibration", "gmf_users", "gmf_items", "first_users", "first_items", "upper", "of_hidden",
@@ -296,6 +301,7 @@ class NeuMF(Recommender):
                 steps_per_epoch=objective.steps_per_epoch,
                 seed=self.seed,
                 watch=watch_error(predict, parts, scale, config),
+                rows=_rows_of_nodes(dataset),
                 working_bytes=objective.working_bytes(sum(config.hidden))
                 + 6 * sum(table.nbytes for table in net.table.tables),
             ),
@@ -309,7 +315,8 @@ class NeuMF(Recommender):
         kept, apart = hold_out(
             dataset.interactions, config.calibration_share or 0.0, make_rng(self.seed, "calibration")
         )
-        interactions, held_out = hold_out(kept, config.valid_share, make_rng(self.seed, "valid"))
+        newest = None if self.keeping.start is None else self.keeping.start.newest
+        interactions, held_out = hold_out(kept, config.valid_share, make_rng(self.seed, "valid"), newest)
         rng = make_rng(self.seed, "start")
         net = NeuMFNet(interactions, 0.0, rng, config, biases=False).to(device)
         objective = RankingObjective(interactions, config, self.seed)
@@ -331,6 +338,7 @@ class NeuMF(Recommender):
                 steps_per_epoch=objective.steps_per_epoch,
                 seed=self.seed,
                 watch=watch,
+                rows=_rows_of_nodes(dataset),
                 working_bytes=objective.working_bytes(sum(config.hidden)),
             ),
         )
@@ -388,10 +396,6 @@ class NeuMF(Recommender):
             self.calibration,
             (self.mean, self.user_fallback, self.item_fallback),
         )
-
-    def similarity_block(self, item_index: Index) -> Floats:
-        """Tell the cosine of what both parts know of the items."""
-        return cosine_block(self.item_vectors(), item_index)
 
     def item_vectors(self) -> Floats:
         """Return the items' vectors below the product."""

@@ -4,11 +4,13 @@ An event only marks its user; what it changes is worked out at the next read. Th
 any order gives the same state.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from threading import RLock
-from typing import Protocol
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -18,8 +20,23 @@ from edgewise.data import IdMap
 from edgewise.data.ids import UNKNOWN
 from edgewise.data.vocabulary import UNDOES
 from edgewise.newcomers import Newcomers
+from edgewise.pipeline.fallback import popular_scores
+from edgewise.pipeline.item_times import item_times
+from edgewise.pipeline.orders import Order
 from edgewise.recommender import Recommender
-from edgewise.types import Floats, Index
+from edgewise.retrieval import ExactIndex, VectorIndex
+from edgewise.types import Doubles, Floats, Index
+
+MakeIndex: TypeAlias = Callable[[Floats, Floats], VectorIndex]
+"""From vectors float32 [n_items, d], and some float32 [n, d] such as will be asked, to an index."""
+
+DAY_MS = 86_400_000
+
+_POPULARITY_S = 1.0
+"""How old the order by popularity may be, where sorting all items for each event would take too long."""
+
+_QUICKLY_SORTED = 10_000
+"""Up to so many items it is never old."""
 
 
 class Happened(Protocol):
@@ -52,6 +69,7 @@ class LiveEvents:
         self._items: dict[str, dict[tuple[str, str], int]] = {}
         self._people: dict[str, dict[tuple[str, str], int]] = {}
         self._changes: defaultdict[str, int] = defaultdict(int)
+        self._n_changes = 0
         self._lock = RLock()
 
     def apply(self, events: Iterable[Happened]) -> None:
@@ -65,6 +83,7 @@ class LiveEvents:
                         counts = place.setdefault(event.user_id, {})
                         counts[other, done] = counts.get((other, done), 0) + step
                 self._changes[event.user_id] += 1
+                self._n_changes += 1
 
     def forget(self, user_id: str) -> None:
         """Drop all that is known of a user, as a friend of others too."""
@@ -77,6 +96,7 @@ class LiveEvents:
                         del counts[key]
                     self._changes[other] += 1
             self._changes[user_id] += 1
+            self._n_changes += 1
 
     def forget_item(self, item_id: str) -> None:
         """Drop all that is known of an item."""
@@ -86,6 +106,7 @@ class LiveEvents:
                     for key in gone:
                         del counts[key]
                     self._changes[user_id] += 1
+            self._n_changes += 1
 
     def replace(self, user_id: str, events: Iterable[Happened]) -> None:
         """Let these events be all that a user has done."""
@@ -104,6 +125,20 @@ class LiveEvents:
         """Return all items to which something has happened."""
         with self._lock:
             return {item for counts in self._items.values() for item, _ in counts}
+
+    def people_by_item(self) -> dict[str, int]:
+        """Return how many users met each item since."""
+        with self._lock:
+            return dict(
+                Counter(
+                    item for counts in self._items.values() for item in {i for (i, _), n in counts.items() if n > 0}
+                )
+            )
+
+    @property
+    def n_changes(self) -> int:
+        """A number that changes with whatever happens to anybody."""
+        return self._n_changes
 
     def version(self, user_id: str) -> int:
         """Return a number that changes with whatever happens to a user; 0 where nothing has."""
@@ -149,7 +184,7 @@ class Known:
 
 
 class LiveUsers:
-    """A model's answers for users as events have changed them.
+    """A model's answers for users as events have changed them: scores of all items, or a vector to ask an index with.
 
     A user whom training met and who did something since gets the model's score plus what the news change in the score of a
     newcomer: s + f(now) - f(before). For models that add up this is what refitting nothing but the user would give; of a model
@@ -158,15 +193,70 @@ class LiveUsers:
     Args:
         model: fitted.
         live: what happened since.
+        make_index: makes an index of vectors, given also some that will be asked; without it, all items are read.
     """
 
-    def __init__(self, model: Recommender, live: LiveEvents) -> None:
+    def __init__(self, model: Recommender, live: LiveEvents, make_index: MakeIndex | None = None) -> None:
         self.model, self.live = model, live
+        self._make_index: MakeIndex = (lambda vectors, _: ExactIndex(vectors)) if make_index is None else make_index
+        items = model.rankable_items
+        self.index = None if items is None else self._make_index(items, model.users)
+        self._popularity: tuple[Order, int, float] | None = None
 
     @property
     def catalogue(self) -> Catalogue:
         """Of the model."""
         return self.model.catalogue
+
+    def extended(self, model: Recommender) -> Self:
+        """Return the same for a model that knows further items, with what was worked out for the others."""
+        other = type(self)(model, self.live, lambda vectors, _: self._grown(self.index, model, vectors))
+        other._make_index = self._make_index
+        if self.__dict__.get("likeness") is not None and model.unit_items is not None:
+            other.__dict__["likeness"] = self._grown(self.likeness, model, model.unit_items)
+        return other
+
+    def _grown(self, index: VectorIndex | None, model: Recommender, vectors: Floats) -> VectorIndex:
+        """Return an index with the vectors of further items."""
+        assert index is not None
+        places = model.catalogue.items.index_of(self.catalogue.items.ids)
+        grown = index.renumbered(places, len(vectors))
+        new = np.setdiff1d(np.arange(len(vectors)), places)
+        grown.add(vectors[new], new)
+        return grown
+
+    @cached_property
+    def likeness(self) -> VectorIndex | None:
+        """An index whose scores are cosines of items; None for a model without places of items."""
+        vectors = self.model.unit_items
+        return None if vectors is None else self._make_index(vectors, vectors)
+
+    @cached_property
+    def by_time(self) -> Order | None:
+        """The newest items first, by days since 1970; None where the item table has no such column."""
+        times = self.times
+        return None if times is None else Order.of((times / DAY_MS).astype(np.float32))
+
+    @cached_property
+    def times(self) -> Doubles | None:
+        """When each item came; see `item_times`."""
+        return item_times(self.catalogue.item_table)
+
+    @property
+    def by_popularity(self) -> Order:
+        """What most people met first, in training or since, of many items at most a second old. Who met one in both counts twice."""
+        kept, n_changes, now = self._popularity, self.live.n_changes, time.monotonic()
+        age_s = 0.0 if len(self.catalogue.items) <= _QUICKLY_SORTED else _POPULARITY_S
+        if kept is None or (kept[1] != n_changes and now - kept[2] >= age_s):
+            counts = popular_scores(self.catalogue)
+            since = self.live.people_by_item()
+            index = _index_of_text(self.catalogue.items, list(since))
+            there = index != UNKNOWN
+            counts[index[there]] = (
+                np.nan_to_num(counts[index[there]]) + np.array(list(since.values()), dtype=np.float32)[there]
+            )
+            kept = self._popularity = (Order.of(counts), n_changes, now)
+        return kept[0]
 
     def known(self, user_id: str, *, since_training_alone: bool = False) -> Known:
         """Gather what is known of a user, who may be unknown.
@@ -177,6 +267,9 @@ class LiveUsers:
         """
         catalogue = self.catalogue
         index = UNKNOWN if since_training_alone else _index_of_text(catalogue.users, [user_id])[0]
+        if index != UNKNOWN and not self.live.version(user_id):
+            as_trained = catalogue.as_new_user(int(index))
+            return Known(user_id, int(index), as_trained, None, as_trained.history.indices.astype(np.int64))
         met, undone = (_index_of_text(catalogue.items, ids) for ids in self.live.items_of(user_id))
         friends, unfriended = (_index_of_text(catalogue.users, ids) for ids in self.live.people_of(user_id))
         base = None if index == UNKNOWN else catalogue.as_new_user(int(index))
@@ -195,6 +288,23 @@ class LiveUsers:
         now = Newcomers("user", _row(history, len(catalogue.items)), of_friends, attributes, ("",))
         seen = np.union1d(of_training, met[met != UNKNOWN])
         return Known(user_id, int(index), now, base, seen)
+
+    def vector(self, known: Known) -> Floats | None:
+        """Place a user among the items' vectors: float32 [d], NaN where the model cannot; None for one that is not `by_dot_product`."""
+        model = self.model
+        if not model.by_dot_product:
+            return None
+        if known.is_known:
+            own: Floats = model.users[known.index]
+            if known.before is None or not model.folds_in:
+                return own
+            return _moved(own, self._embedded(known.now), self._embedded(known.before))
+        return self._embedded(known.now)
+
+    def _embedded(self, newcomer: Newcomers) -> Floats:
+        """Place one newcomer: float32 [d], NaN where the model cannot."""
+        found = self.model.embed_newcomers(newcomer) if newcomer.known_by(0) else None
+        return np.full(self.model.items.shape[1], np.nan, dtype=np.float32) if found is None else found[0]
 
     def scores(self, known: Known) -> Floats:
         """Score all items: float32 [n_items], NaN where the model cannot say."""

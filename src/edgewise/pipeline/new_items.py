@@ -69,27 +69,47 @@ def with_items_of(model: Recommender, items: Path, events: Path | None = None) -
     newcomers = model.newcomers(
         "item", history=[[] for _ in range(len(ids))] if history is None else history, attributes=attributes
     )
-    places = np.arange(len(ids))
-    whole = _extended(model, ids, history, attributes)
-    placed = _placed(whole, ids)
-    if not placed.any():
+    whole, placed = with_placed(model, ids, history, attributes)
+    if whole is None:
         raise ConfigError(
             f"{model.name} can place none of the {count(len(ids), 'new item')}. {ids[0]}: {_why_not(model, newcomers, 0)}"
             + ("" if events is not None else " Who met the new items can be given with --events FILE.")
         )
-    if not placed.all():
-        kept = places[placed].tolist()
-        whole = _extended(
-            model,
-            ids.gather(kept),
-            None if history is None else [history[place] for place in kept],
-            None if attributes is None else attributes[kept],
-        )
-    left_out = tuple((ids[place], _why_not(model, newcomers, place)) for place in places[~placed].tolist())
+    left_out = tuple((ids[place], _why_not(model, newcomers, place)) for place in np.flatnonzero(~placed).tolist())
     unknown = sum(bool(remark) for remark in newcomers.remarks)
     if unknown:
         notes.append(f"Some of the users who met {count(unknown, 'new item')} are not known to the model: left out.")
     return AddedItems(whole, tuple(ids.filter(pl.Series(placed)).to_list()), left_out, tuple(notes))
+
+
+def with_placed(
+    model: Recommender, ids: pl.Series, history: list[pl.Series] | None, attributes: pl.DataFrame | None
+) -> tuple[Recommender | None, Bools]:
+    """Return a model that also knows those of some new items that it can place, and which these are.
+
+    Args:
+        ids: the new ids [n]. history: for each, who met it. attributes: [n] rows, columns as the model's items have them.
+
+    Returns:
+        The model, None where it can place none; and bool [n].
+
+    Raises:
+        ConfigError: if an id is known already, or the model can take no new item at all.
+    """
+    whole = _extended(model, ids, history, attributes)
+    placed = _placed(whole, ids)
+    if placed.all():
+        return whole, placed
+    if not placed.any():
+        return None, placed
+    kept = np.flatnonzero(placed).tolist()
+    whole = _extended(
+        model,
+        ids.gather(kept),
+        None if history is None else [history[place] for place in kept],
+        None if attributes is None else attributes[kept],
+    )
+    return whole, placed
 
 
 def _read_items(model: Recommender, path: Path, *, has_events: bool) -> tuple[pl.DataFrame, list[str]]:
@@ -170,6 +190,9 @@ def _placed(model: Recommender, ids: pl.Series) -> Bools:
     """Tell which items the model scores for anybody: bool [n]."""
     catalogue = model.catalogue
     index = catalogue.items.index_of(ids)
+    vectors = model.rankable_items
+    if vectors is not None:
+        return np.asarray(np.isfinite(vectors[index]).all(axis=1))
     asked = np.argsort(-np.diff(catalogue.seen.indptr), kind="stable")[:_N_ASKED].astype(np.int64)
     placed = np.zeros(index.size, dtype=np.bool_)
     size = block_size(len(catalogue.items))

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
@@ -12,15 +12,16 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from edgewise.config import Settings
 from edgewise.errors import UnknownNameError
 from edgewise.pipeline.fallback import FALLBACK
-from edgewise.pipeline.live import Known, LiveEvents, LiveUsers
+from edgewise.pipeline.live import DAY_MS, Known, LiveEvents, LiveUsers, MakeIndex
 from edgewise.pipeline.rules import holds, rule_mask
-from edgewise.pipeline.sources import SOURCES, Question, Source, item_times
+from edgewise.pipeline.sources import SOURCES, ModelSource, Question, SimilarSource, Source
 from edgewise.pipeline.titles import category_column
 from edgewise.recommender import Recommender
 from edgewise.rerank import Candidates, Diversity, Freshness, Reranker
-from edgewise.types import Bools, Doubles, Floats, Index
+from edgewise.types import Bools, Floats, Index
 
-_DAY_MS = 86_400_000
+_MAX_CATEGORIES = 256
+"""Categories whose items are kept in mind."""
 
 
 class RerankConfig(Settings):
@@ -37,7 +38,7 @@ class PipelineConfig(Settings):
     sources: tuple[str, ...] = ("model",)  # where candidates come from, the most trusted first
     fallback: tuple[str, ...] = (FALLBACK, "latest")  # who answers where no source does, the first that can
     fill: bool = False  # whether the fallback also fills a list that is too short
-    n_candidates: PositiveInt = 200  # of each source
+    n_candidates: PositiveInt = 100  # of each source
     rule: str = "True"  # which items may be shown, such as: stock > 0 and "adult" not in genres
     hidden: tuple[str, ...] = ()  # ids of items that are never shown
 
@@ -66,6 +67,7 @@ class Pipeline:
         model: fitted.
         live: what happened since training.
         config: how lists are made. rerank: how their order is changed at the end.
+        make_index: see `LiveUsers`.
 
     Raises:
         ConfigError: if a rule cannot be applied to the items, or a setting is out of range.
@@ -78,10 +80,13 @@ class Pipeline:
         live: LiveEvents | None = None,
         config: PipelineConfig | None = None,
         rerank: RerankConfig | None = None,
+        make_index: MakeIndex | None = None,
     ) -> None:
         self.config = PipelineConfig() if config is None else config
-        self.users = LiveUsers(model, LiveEvents() if live is None else live)
+        self.users = LiveUsers(model, LiveEvents() if live is None else live, make_index)
         self.sources = [_source(name) for name in self.config.sources]
+        if SimilarSource.name in self.config.sources:
+            _ = self.users.likeness  # made now, so that nobody has to wait for it
         self.fallback = [_source(name) for name in self.config.fallback]
         rerank = RerankConfig() if rerank is None else rerank
         self.rerankers: list[Reranker] = []
@@ -90,6 +95,15 @@ class Pipeline:
         if rerank.diversity:
             self.rerankers.append(Diversity(rerank.diversity))
         self.may_be_shown = self._may_be_shown()
+        self._categories: dict[str, Bools] = {}
+
+    def extended(self, model: Recommender) -> "Pipeline":
+        """Return the same for a model that knows further items, with what was worked out for the others."""
+        other = copy(self)
+        other.users = self.users.extended(model)
+        other.may_be_shown = other._may_be_shown()
+        other._categories = {}
+        return other
 
     @property
     def model(self) -> Recommender:
@@ -124,12 +138,14 @@ class Pipeline:
                 allowed &= among
             question = Question(self.users, known, allowed)
         with _timed(stages, "candidates"):
-            items, scores, names = self._candidates(question, max(k, self.config.n_candidates))
+            items, scores, names = self._candidates(question, self._n_candidates(k))
         with _timed(stages, "rank"):
-            items, scores, names = _ranked(question, items, scores, names)
+            if not self._is_by_model_alone:
+                items, scores, names = _ranked(question, items, scores, names)
         with _timed(stages, "rerank"):
-            for reranker in self.rerankers:
-                order = reranker.order(self._described(items, scores, now_ms), max(k, items.size))
+            for place, reranker in enumerate(self.rerankers, start=1):
+                n = k if place == len(self.rerankers) else items.size
+                order = reranker.order(self._described(items, scores, now_ms), n)
                 items, scores, names = items[order], scores[order], names[order]
         items, scores, names = items[:k], scores[:k], names[:k]
         note = ""
@@ -138,6 +154,14 @@ class Pipeline:
                 note = self._why(known) if not items.size else "too few candidates"
                 items, scores, names = self._filled(question, items, scores, names, k)
         return Served(items, scores, tuple(names.tolist()), note, stages)
+
+    @property
+    def _is_by_model_alone(self) -> bool:
+        return [source.name for source in self.sources] == [ModelSource.name]
+
+    def _n_candidates(self, k: int) -> int:
+        """Tell how many each source is asked for: no more than is shown where nothing changes their order."""
+        return k if self._is_by_model_alone and not self.rerankers else max(k, self.config.n_candidates)
 
     def _allowed(self, known: Known, exclude: Sequence[str], category: str | None, *, exclude_seen: bool) -> Bools:
         allowed = self.may_be_shown.copy()
@@ -182,9 +206,9 @@ class Pipeline:
         return "the model does not know this user"
 
     def _described(self, items: Index, scores: Floats, now_ms: float | None) -> Candidates:
-        vectors, times = self.model.item_vectors(), self._times
+        vectors, times = self.model.unit_items, self.users.times
         now = time.time() * 1000 if now_ms is None else now_ms
-        ages = None if times is None else (now - times[items]) / _DAY_MS
+        ages = None if times is None else (now - times[items]) / DAY_MS
         # Scores of different sources cannot be compared; their order can.
         by_place = np.arange(items.size, 0, -1, dtype=np.float32)
         comparable = scores if (np.diff(scores) <= 0).all() else by_place
@@ -201,7 +225,15 @@ class Pipeline:
         return mask
 
     def of_category(self, category: str) -> Bools:
-        """Tell which items are of a category: bool [n_items]."""
+        """Tell which items are of a category: bool [n_items], not to be written to."""
+        mask = self._categories.get(category)
+        if mask is None:
+            if len(self._categories) >= _MAX_CATEGORIES:
+                self._categories.clear()
+            mask = self._categories[category] = self._of_category(category)
+        return mask
+
+    def _of_category(self, category: str) -> Bools:
         catalogue = self.users.catalogue
         column, table = category_column(catalogue), catalogue.item_table
         if column is None or table is None:
@@ -211,14 +243,10 @@ class Pipeline:
         )
         return mask
 
-    @cached_property
-    def _times(self) -> Doubles | None:
-        return item_times(self.users.catalogue.item_table)
-
 
 def _ranked(question: Question, items: Index, scores: Floats, names: np.ndarray) -> tuple[Index, Floats, np.ndarray]:
     """Put candidates in order: those that the model can score by its scores, then the others source by source."""
-    by_model = question.scores[items]
+    by_model = question.scores_of(items)
     trust = {name: place for place, name in enumerate(dict.fromkeys(names.tolist()), start=1)}
     group = np.where(np.isnan(by_model), [trust[name] for name in names], 0)
     worth = np.where(np.isnan(by_model), scores, by_model).astype(np.float32)

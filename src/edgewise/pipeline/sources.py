@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import ClassVar, Protocol
 
 import numpy as np
-import polars as pl
 
-from edgewise.data.feature_columns import as_times
-from edgewise.pipeline.fallback import popular_scores
 from edgewise.pipeline.live import Known, LiveUsers
 from edgewise.ranking import NOTHING, top_k
-from edgewise.types import Bools, Doubles, Floats, Index
+from edgewise.retrieval import VectorIndex
+from edgewise.types import Bools, Floats, Index
+
+_NOTHING: tuple[Index, Floats] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 N_RECENT = 20
 """How many items of a history `similar` looks at."""
@@ -32,9 +32,30 @@ class Question:
     allowed: Bools
 
     @cached_property
-    def scores(self) -> Floats:
-        """The model's score of every item: float32 [n_items], NaN where it cannot say."""
+    def _vector(self) -> Floats | None:
+        return self.users.vector(self.known)
+
+    @cached_property
+    def _scores(self) -> Floats:
         return self.users.scores(self.known)
+
+    def scores_of(self, items: Index) -> Floats:
+        """Return the model's scores of some items, int64 [m]: float32 [m], NaN where it cannot say."""
+        if self._vector is None or self.users.index is None:
+            return self._scores[items]
+        return self.users.index.scores_of(self._vector, items)
+
+    def best_by_model(self, k: int) -> tuple[Index, Floats]:
+        """Return what the model scores highest of what may be shown: items int64 and scores float32, at most k."""
+        if self._vector is None or self.users.index is None:
+            return self.best(self._scores, k)
+        return self.best_by(self.users.index, self._vector, k)
+
+    def best_by(self, index: VectorIndex, vector: Floats, k: int, *, above: float = -np.inf) -> tuple[Index, Floats]:
+        """Return what an index scores highest of what may be shown, and above a score: items int64 and scores float32, at most k."""
+        best, found = index.search(vector[None, :], min(k, self.allowed.size), allowed=self.allowed)
+        kept = (best[0] != NOTHING) & (found[0] > above)
+        return best[0][kept], found[0][kept]
 
     def best(self, scores: Floats, k: int) -> tuple[Index, Floats]:
         """Return the best that may be shown: items int64 and their scores float32, at most k, NaN left out."""
@@ -61,7 +82,7 @@ class ModelSource:
 
     def propose(self, question: Question, k: int) -> tuple[Index, Floats]:
         """Return the best by the model."""
-        return question.best(question.scores, k)
+        return question.best_by_model(k)
 
 
 @dataclass(frozen=True)
@@ -72,12 +93,18 @@ class SimilarSource:
 
     def propose(self, question: Question, k: int) -> tuple[Index, Floats]:
         """Return the best by the sum of likenesses."""
+        users, model = question.users, question.users.model
         history = question.known.now.history.indices.astype(np.int64)
-        counts = question.users.catalogue.item_counts[history]
+        counts = users.catalogue.item_counts[history]
         chosen = history[np.argsort(counts, kind="stable")[:N_RECENT]]
-        alike = question.users.model.similarity_block(chosen) if chosen.size else None
+        if not chosen.size:
+            return _NOTHING
+        if users.likeness is not None and model.unit_items is not None:
+            # A sum of cosines is one product, with the sum of the vectors.
+            return question.best_by(users.likeness, model.unit_items[chosen].sum(axis=0), k, above=0.0)
+        alike = model.similarity_block(chosen)
         if alike is None:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+            return _NOTHING
         total = np.nansum(alike, axis=0).astype(np.float32)
         total[total <= 0] = np.nan
         return question.best(total, k)
@@ -91,7 +118,7 @@ class PopularSource:
 
     def propose(self, question: Question, k: int) -> tuple[Index, Floats]:
         """Return the best by counts."""
-        return question.best(popular_scores(question.users.catalogue), k)
+        return question.users.by_popularity.first(question.allowed, k)
 
 
 @dataclass(frozen=True)
@@ -102,10 +129,8 @@ class LatestSource:
 
     def propose(self, question: Question, k: int) -> tuple[Index, Floats]:
         """Return the newest, by days since 1970."""
-        times = item_times(question.users.catalogue.item_table)
-        if times is None:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        return question.best((times / 86_400_000).astype(np.float32), k)
+        order = question.users.by_time
+        return _NOTHING if order is None else order.first(question.allowed, k)
 
 
 SOURCES: dict[str, Callable[[], Source]] = {
@@ -115,15 +140,3 @@ SOURCES: dict[str, Callable[[], Source]] = {
     "latest": LatestSource,
 }
 """Every source by its name; one line makes a new one known."""
-
-TIME_COLUMNS = ("timestamp", "created_at", "published_at", "release_date", "date")
-"""Columns of the item table that tell when an item came, in order of preference."""
-
-
-def item_times(table: pl.DataFrame | None) -> Doubles | None:
-    """Return when each item came, in milliseconds since 1970: float64 [n_items], NaN where unknown; None without a column."""
-    column = next((name for name in TIME_COLUMNS if table is not None and name in table.columns), None)
-    if table is None or column is None:
-        return None
-    times: Doubles = as_times(table[column]).cast(pl.Int64).cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return times

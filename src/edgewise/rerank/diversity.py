@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgewise.embeddings import unit_vectors
 from edgewise.errors import ConfigError
 from edgewise.rerank.protocol import Candidates
 from edgewise.types import Index
@@ -36,11 +35,11 @@ class Diversity:
         n = min(k, candidates.items.size)
         if candidates.vectors is None or not self.weight or n < 2:
             return np.arange(n, dtype=np.int64)
-        vectors = np.nan_to_num(unit_vectors(candidates.vectors))
+        vectors = candidates.vectors
         relevance = (1 - self.weight) * candidates.relevance.astype(np.float64)
         likeness = np.full(candidates.items.size, -np.inf)
         taken = [int(np.argmax(relevance))]
-        for _ in range(n - 1):
+        for _ in range(n - 1):  # as far as is shown, and no further
             likeness = np.maximum(likeness, vectors @ vectors[taken[-1]])
             worth = relevance - self.weight * likeness
             worth[taken] = -np.inf

@@ -15,7 +15,7 @@ class Candidates:
     Attributes:
         items: int64 [n], by dense index, best first.
         scores: float32 [n], falling.
-        vectors: float32 [n, d], the items' places in a space where near means alike; None where there is no such space.
+        vectors: float32 [n, d], of length 1 or zeros, whose products tell how alike items are; None where there are no such.
         ages_days: float64 [n], how old each is, NaN where nobody knows; None where no item has an age.
     """
 

@@ -14,6 +14,7 @@ queries lies in the lists that are read.
 """
 
 import math
+from copy import copy
 
 import numba
 import numpy as np
@@ -25,7 +26,7 @@ from edgewise.ranking import NOTHING, Rows, worse
 from edgewise.retrieval.clusters import centres_of, nearest
 from edgewise.retrieval.exact import ExactIndex
 from edgewise.retrieval.protocol import checked_known, checked_places, checked_search, checked_vectors, with_room
-from edgewise.retrieval.scan import ADDED, LEFT_OUT, consider, dot, empty_into
+from edgewise.retrieval.scan import ADDED, LEFT_OUT, consider, dot, dots, empty_into
 from edgewise.rng import make_rng
 from edgewise.types import Bools, Doubles, Floats, Index
 
@@ -115,6 +116,10 @@ class ApproximateIndex:
         best, values, _ = self._search(queries, k, exclude, allowed)
         return best, values
 
+    def scores_of(self, query: Floats, item_index: Index) -> Floats:
+        """Score some items; see `VectorIndex.scores_of`."""
+        return dots(query, self._vectors, self._slot[item_index])  # type: ignore[no-any-return]
+
     def n_read(self, queries: Floats, k: int) -> Index:
         """Return how many item vectors a search reads for each query, int64 [b]."""
         return self._search(queries, k, None, None)[2]
@@ -144,6 +149,17 @@ class ApproximateIndex:
     def remove(self, item_index: ArrayLike) -> None:
         """Put the last vector of a list in the place of each removed one; see `VectorIndex.remove`."""
         self._take_out(np.unique(checked_known(item_index, self._n_items)))
+
+    def renumbered(self, place: Index, n_items: int) -> "ApproximateIndex":
+        """Copy, with other item indices; the lists stay as they are. See `VectorIndex.renumbered`."""
+        other = copy(self)
+        for name in ("_longest", "_shortest", "_start", "_size", "_room", "_vectors"):
+            setattr(other, name, getattr(self, name).copy())
+        other._items = np.where(self._items == NOTHING, NOTHING, place[self._items])
+        other._slot, other._group = np.full((2, n_items), NOTHING, dtype=np.int64)
+        other._slot[place], other._group[place] = self._slot[: self._n_items], self._group[: self._n_items]
+        other._n_items = n_items
+        return other
 
     def _search(
         self, queries: Floats, k: int, exclude: csr_array | Rows | None, allowed: Bools | None

@@ -13,7 +13,7 @@ from edgewise.retrieval.protocol import (
     checked_vectors,
     with_room,
 )
-from edgewise.retrieval.scan import ADDED, consider, dot, empty_into
+from edgewise.retrieval.scan import ADDED, consider, dot, dots, empty_into
 from edgewise.types import Bools, Floats, Index
 
 _CHUNK = 16
@@ -58,6 +58,10 @@ class ExactIndex:
         tile = max(1, _TILE_BYTES // (4 * max(1, self.dim)))
         return kernel(rows, self._table[: self._n_items], k, *excluded, permitted, tile)  # type: ignore[no-any-return]
 
+    def scores_of(self, query: Floats, item_index: Index) -> Floats:
+        """Score some items; see `VectorIndex.scores_of`."""
+        return dots(query, self._table, item_index)  # type: ignore[no-any-return]
+
     def add(self, vectors: Floats, at: ArrayLike) -> None:
         """Write rows; see `VectorIndex.add`."""
         rows = checked_vectors(vectors, self.dim)
@@ -74,6 +78,14 @@ class ExactIndex:
         places = checked_known(item_index, self._n_items)
         self._own()
         self._table[places] = np.nan
+
+    def renumbered(self, place: Index, n_items: int) -> "ExactIndex":
+        """Copy, with other item indices; see `VectorIndex.renumbered`."""
+        table = np.full((n_items, self.dim), np.nan, dtype=np.float32)
+        table[place] = self._table[: self._n_items]
+        other = ExactIndex(table)
+        other._owned = True
+        return other
 
     def _own(self) -> None:
         if not self._owned:

@@ -50,6 +50,16 @@ class VectorIndex(Protocol):
             DataError: if a shape does not fit.
         """
 
+    def scores_of(self, query: Floats, item_index: Index) -> Floats:
+        """Score some items for one query, with the same bits that `search` gives.
+
+        Args:
+            query: float32 [d]. item_index: int64 [m], each one of 0 to n_items - 1.
+
+        Returns:
+            float32 [m], NaN for an item that has no vector.
+        """
+
     def add(self, vectors: Floats, at: ArrayLike) -> None:
         """Put vectors in place, over earlier ones where there are any; an index behind the end makes room.
 
@@ -69,6 +79,14 @@ class VectorIndex(Protocol):
 
         Raises:
             DataError: if an index is not one of 0 to n_items - 1.
+        """
+
+    def renumbered(self, place: Index, n_items: int) -> "VectorIndex":
+        """Return a copy in which the item i is place[i], with room for more items, which have no vectors yet.
+
+        Args:
+            place: int64 [n_items of this index], distinct, below the new `n_items`.
+            n_items: how many item indices the copy has.
         """
 
 

@@ -18,6 +18,16 @@ def dot(query, vector):  # type: ignore[no-untyped-def]
     return total
 
 
+@numba.njit(cache=True, nogil=True)
+def dots(query, vectors, rows):  # type: ignore[no-untyped-def]
+    """Multiply one query with some rows of a table; NaN for a row below 0."""
+    found = np.full(rows.size, np.nan, dtype=np.float32)
+    for place in range(rows.size):
+        if rows[place] >= 0:
+            found[place] = dot(query, vectors[rows[place]])
+    return found
+
+
 @numba.njit(nogil=True)
 def left_out(item, excluded, allowed):  # type: ignore[no-untyped-def]
     """Tell whether an item is among the excluded (ascending) or, where `allowed` has entries, not among the allowed."""

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from edgewise import __version__
 from edgewise.errors import DataError, EdgewiseError, StoreBusyError, StoreError, UnknownNameError
-from edgewise.serve.asked import Workers, as_json
+from edgewise.serve.asked import Workers, as_json, one_thread_each
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
@@ -38,6 +38,7 @@ def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        one_thread_each()  # for what is done at once, on this thread
         yield
         workers.close()
 

@@ -162,6 +162,8 @@ class Gate:
             413, f"the body is larger than {limit} bytes; send it in parts.", "size", connection="close"
         )
         length = headers.get(b"content-length")
+        if length is None and b"transfer-encoding" not in headers:
+            return b""
         if length is not None and length.isdigit() and int(length[:20]) > _DRAINED * limit:
             raise too_large
         parts: list[bytes] = []

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from edgewise.data.times import moment, written
 from edgewise.data.vocabulary import standard_type
@@ -16,8 +17,11 @@ from edgewise.serve.asked import (
     Workers,
     as_json,
     cursor_of,
+    described,
+    id_in_path,
     one_in,
     only_events,
+    query_of,
     records_in,
 )
 from edgewise.serve.keys import Role
@@ -53,6 +57,16 @@ Offset = Annotated[int, Query(ge=0, le=100_000)]
 Category = Annotated[str | None, Query(max_length=512)]
 
 
+class ListQuery(BaseModel):
+    """What may be said of a list beside whom it is for."""
+
+    n: Annotated[int, Field(ge=1)] = 10
+    offset: Annotated[int, Field(ge=0, le=100_000)] = 0
+    category: Annotated[str | None, Field(max_length=512)] = None
+    back: Annotated[str, Field(alias="write-back-type", max_length=512)] = ""
+    delay: Annotated[str, Field(alias="write-back-delay", max_length=64)] = ""
+
+
 def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) -> APIRouter:
     """Make the routes below /api."""
     api = APIRouter(prefix="/api")
@@ -72,7 +86,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
         delay_ms = _duration_ms(delay)
         if back and request.state.role < Role.WRITE:
             return as_json({"error": "write-back-type stores events; this key may read."}, 403)
-        found = await workers.run(service.recommend, user_id, page(n), offset, category)
+        found = await workers.run_soon(service.recommend, user_id, page(n), offset, category)
         metrics.count_list(found.source, found.stages_ms)
         if back:
             now = service.clock.now() + delay_ms
@@ -82,18 +96,11 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
             return scored(found)
         return as_json(found.ids, headers=_told(found))
 
-    @api.get("/recommend/{user_id}", tags=["lists"])
-    async def recommend_to_user(
-        request: Request,
-        user_id: PathId,
-        n: Number = 10,
-        offset: Offset = 0,
-        category: Category = None,
-        back: Annotated[str, Query(alias="write-back-type", max_length=512)] = "",
-        delay: Annotated[str, Query(alias="write-back-delay", max_length=64)] = "",
-    ) -> Response:
+    @api.get("/recommend/{user_id}", tags=["lists"], openapi_extra=described(ListQuery, "user_id"))
+    async def recommend_to_user(request: Request) -> Response:
         """Recommend items to a user, known or not: ids, with scores where X-API-Version is 2."""
-        return await recommend(request, user_id, category or None, n, offset, back, delay)
+        user_id, asked = id_in_path(request, "user_id"), query_of(request, ListQuery)
+        return await recommend(request, user_id, asked.category or None, asked.n, asked.offset, asked.back, asked.delay)
 
     @api.get("/recommend/{user_id}/{category}", tags=["lists"])
     async def recommend_of_category(

@@ -9,12 +9,15 @@ import threading
 from pathlib import Path
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from edgewise.errors import ConfigError, EdgewiseError
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
+from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.app import create_app
 from edgewise.serve.keys import ONE_KEY, Keys
 from edgewise.serve.logs import log, start_logs
+from edgewise.serve.patience import impatient_after
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
 from edgewise.store import StoreConfig, StoreFolder, open_events
@@ -31,14 +34,16 @@ def run(
     pipeline: PipelineConfig | None = None,
     rerank: RerankConfig | None = None,
     events_in: StoreConfig | None = None,
+    retrieval: RetrievalConfig | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is finished first.
 
     Args:
-        model: a model folder; one that the store has not seen becomes the current version. None: what the store has.
+        model: a model folder; one that the store has not seen becomes the current version, one that was removed from it does
+            not come back. None: what the store has.
         store: the store folder, made where there is none.
         host, port: where to listen. keys: who may do what.
-        config: of the server. pipeline, rerank: how lists are made.
+        config: of the server. pipeline, rerank: how lists are made. retrieval: how items are found by their vectors.
         events_in: where events are; without it, in the store folder.
 
     Raises:
@@ -58,7 +63,7 @@ def run(
         events = stack.enter_context(contextlib.closing(open_events(folder, events_in)))
         stack.enter_context(events.lock())
         models = folder.models
-        if model is not None:
+        if model is not None and not (models.current is not None and models.was_removed(model)):
             had = set(models.versions())
             version = models.add(model)
             if version not in had or models.current is None:
@@ -66,10 +71,17 @@ def run(
         elif models.current is None:
             raise ConfigError(f"{store} has no model yet; name a model folder: edgewise serve DIR --store {store}.")
         service = Service(
-            events, models, pipeline, rerank, max_events_waiting=config.max_events_waiting, follow_s=config.follow_s
+            events,
+            models,
+            pipeline,
+            rerank,
+            retrieval,
+            max_events_waiting=config.max_events_waiting,
+            follow_s=config.follow_s,
         )
         try:
-            _serve(service, config, keys, host, port)
+            with threadpool_limits(1, "blas"):  # many small answers side by side: threads would wait for each other
+                _serve(service, config, keys, host, port)
         finally:
             service.close()
     log("stopped")
@@ -100,6 +112,7 @@ def _serve(service: Service, config: ServiceConfig, keys: Keys, host: str, port:
             server_header=False,
             limit_concurrency=config.max_connections,
             timeout_graceful_shutdown=max(1, round(config.grace_s)),
+            http=impatient_after(config.head_timeout_s),
             ws="none",
         )
     )

@@ -6,9 +6,10 @@ What is known of a user is therefore always what a replay of the log would give.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,18 @@ from edgewise.data.ids import UNKNOWN
 from edgewise.errors import EdgewiseError, StoreBusyError, UnknownNameError
 from edgewise.models import load
 from edgewise.pipeline.explaining import explain_pair
-from edgewise.pipeline.fallback import popular_scores
-from edgewise.pipeline.live import Known, LiveEvents
+from edgewise.pipeline.live import Known
 from edgewise.pipeline.neighbours import similar_users
 from edgewise.pipeline.recommend import Pipeline, PipelineConfig, RerankConfig
-from edgewise.pipeline.sources import item_times
 from edgewise.pipeline.titles import titles_of
 from edgewise.ranking import NOTHING, top_k
 from edgewise.recommender import Recommender
+from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
+from edgewise.serve.arrivals import with_arrivals
+from edgewise.serve.followed import Followed
 from edgewise.serve.logs import log
-from edgewise.store import Erased, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
-from edgewise.store.event import Entry, SteadyClock, subject_of
+from edgewise.store import Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
+from edgewise.store.event import SteadyClock, subject_of
 from edgewise.types import Bools, Floats, Index
 
 _PAGE = 5000
@@ -41,15 +43,20 @@ class Serving:
         version: in the registry. pipeline: makes the lists.
         user_ids, item_ids: of the model, as text, by dense index. titles: of the items.
         may_be_shown: bool [n_items], before anything was hidden through the service.
+        followed: what the log tells beyond the model.
+        trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
     """
 
     version: str
     pipeline: Pipeline
+    followed: Followed
     user_ids: list[str]
     item_ids: list[str]
     titles: list[str]
     may_be_shown: Bools
     item_index: dict[str, int]
+    trained: Pipeline
+    arrived: frozenset[str] = frozenset()
 
     @property
     def model(self) -> Recommender:
@@ -86,7 +93,7 @@ class Service:
 
     Args:
         store: events, users, items. models: the versions of the model.
-        pipeline, rerank: how lists are made.
+        pipeline, rerank: how lists are made. retrieval: how items are found by their vectors.
         max_events_waiting: events that may wait for the disk. follow_s: how often to look into the log for events of others.
     """
 
@@ -96,6 +103,7 @@ class Service:
         models: ModelRegistry,
         pipeline: PipelineConfig | None = None,
         rerank: RerankConfig | None = None,
+        retrieval: RetrievalConfig | None = None,
         *,
         max_events_waiting: int = 20_000,
         follow_s: float = 0.05,
@@ -104,22 +112,19 @@ class Service:
         self.clock = SteadyClock()
         self.commit = GroupCommit(store, max_waiting=max_events_waiting, register=True)
         self._pipeline, self._rerank = pipeline, rerank
-        self._live = LiveEvents()
+        self._retrieval = RetrievalConfig() if retrieval is None else retrieval
         self._serving: Serving | None = None
-        self._seq = self._seq_at_start = 0
         self._following, self._swapping, self._telling = threading.Lock(), threading.Lock(), threading.Lock()
-        self._erased_users: set[str] = set()
-        self._erased_items: set[str] = set()  # by subject, both
         self._names: dict[str, str] = {}  # of what this process erases, by subject: the log has only the hash
-        self._read_again: dict[str, tuple[set[str], int]] = {}
         self._items: dict[str, StoredItem] = {}  # those of which something is told
         self._stop = threading.Event()
         self._follow_s = follow_s
+        self._let_in_at = 0.0
         self._follower = threading.Thread(target=self._follow_on, name="edgewise-follower", daemon=True)
         self.on_applied: Callable[[int], None] = lambda _: None
 
     def start(self) -> None:
-        """Load the current model, read the log, and answer from then on.
+        """Load the current model, read the log from where the model has learned it, and answer from then on.
 
         Raises:
             StoreError: if there is no current model, or the store cannot be read.
@@ -134,16 +139,11 @@ class Service:
         while page := self.store.items(after, _PAGE):
             self._items |= {item.item_id: item for item in page if _tells_something(item)}
             after = page[-1].item_id
-        self._seq_at_start = self.store.last_seq
-        self.follow()
         serving = self._load(version)
-        if self._erased_items:  # one that has an object was told of anew
-            self._bring_back([item for item in serving.item_ids if self.store.item(item) is not None])
-            self._show(serving)
         serving.pipeline.recommend("", 1)  # compiles what is compiled at the first call
-        self._serving = serving
+        self._answer_with(serving)
         self._follower.start()
-        log("ready", version=version, model=serving.model.name, log_seq=self._seq)
+        log("ready", version=version, model=serving.model.name, log_seq=self.seq, covered=serving.followed.covered)
 
     def close(self) -> None:
         """Store what waits and stop; the store itself stays open."""
@@ -171,7 +171,7 @@ class Service:
     @property
     def seq(self) -> int:
         """The number of the last entry of the log that answers know."""
-        return self._seq
+        return 0 if self._serving is None else self._serving.followed.seq
 
     # Lists
 
@@ -194,14 +194,15 @@ class Service:
         return self._listed(serving, known, n, offset, category, exclude_seen=True)
 
     def popular(self, n: int, offset: int = 0, category: str | None = None) -> List:
-        """List what most people met in training."""
+        """List what most people met, in training or since."""
         serving = self.serving
-        return self._best(serving, popular_scores(serving.model.catalogue), n, offset, category, "popular")
+        places, counts = serving.pipeline.users.by_popularity.first(self._among(serving, category), n + offset)
+        return self._list_of(serving, places[offset:], counts[offset:], "popular")
 
     def latest(self, n: int, offset: int = 0, category: str | None = None) -> List:
         """List the newest items by the times that were told of them, here or in training, in seconds since 1970."""
         serving = self.serving
-        times = item_times(serving.model.catalogue.item_table)
+        times = serving.pipeline.users.times
         known = np.full(len(serving.item_ids), np.nan) if times is None else times.copy()
         others: list[tuple[float, str]] = []
         for item in list(self._items.values()):
@@ -232,6 +233,13 @@ class Service:
         """List what is most like an item; nothing for one that the model does not know."""
         serving = self.serving
         place = serving.item_index.get(item_id)
+        users, unit = serving.pipeline.users, serving.model.unit_items
+        if place is not None and users.likeness is not None and unit is not None:
+            allowed = self._among(serving, category).copy()
+            allowed[place] = False
+            found, scores = users.likeness.search(unit[[place]], min(n + offset, allowed.size), allowed=allowed)
+            there = (found[0] != NOTHING) & (scores[0] != 0)  # nothing in common is no likeness
+            return self._list_of(serving, found[0][there][offset:], scores[0][there][offset:], "item-to-item")
         alike = None if place is None else serving.model.similarity_block(np.array([place]))
         if place is None or alike is None:
             why = (
@@ -249,10 +257,10 @@ class Service:
         """List who met most of what a user met, erased users left out."""
         serving = self.serving
         index, cosines = similar_users(
-            serving.pipeline.users, self._known(serving, user_id), n + offset + len(self._erased_users)
+            serving.pipeline.users, self._known(serving, user_id), n + offset + len(serving.followed.erased_users)
         )
         ids = [serving.user_ids[place] for place in index.tolist()]
-        kept = [place for place, found in enumerate(ids) if not self._is_erased(found)][offset : offset + n]
+        kept = [place for place, found in enumerate(ids) if not serving.followed.is_erased(found)][offset : offset + n]
         chosen = [ids[place] for place in kept]
         note = "by what they have met: the nearest there is to friends"
         return List(
@@ -293,16 +301,10 @@ class Service:
 
     def follow(self) -> int:
         """Take from the log what answers do not know yet; returns how many entries that were."""
-        n = 0
         with self._following:
-            while entries := self.store.since(self._seq, _PAGE):
-                self._take(entries)
-                self._seq = entries[-1][0]
-                n += len(entries)
-                if len(entries) < _PAGE:
-                    break
-            if self._read_again:
-                self._read_again = {user: read for user, read in self._read_again.items() if read[1] > self._seq}
+            if (serving := self._serving) is None:  # what waits is read when the model is there
+                return 0
+            n = serving.followed.read(lambda: self._show(serving))
         if n:
             self.on_applied(n)
         return n
@@ -377,13 +379,15 @@ class Service:
 
     def knows_user(self, user_id: str) -> bool:
         """Whether training met a user who was not erased."""
-        catalogue = self.serving.model.catalogue
-        index = catalogue.users.index_of(catalogue.users.from_text([user_id]))[0]
-        return bool(index != UNKNOWN) and not self._is_erased(user_id)
+        serving = self.serving
+        users = serving.model.catalogue.users
+        index = users.index_of(users.from_text([user_id]))[0]
+        return bool(index != UNKNOWN) and not serving.followed.is_erased(user_id)
 
     def knows_item(self, item_id: str) -> bool:
         """Whether training met an item that was not erased."""
-        return item_id in self.serving.item_index and subject_of(item_id) not in self._erased_items
+        serving = self.serving
+        return item_id in serving.item_index and subject_of(item_id) not in serving.followed.erased_items
 
     # Models
 
@@ -394,100 +398,106 @@ class Service:
             StoreError: if there is no such version.
             ModelFolderError: if it is damaged; the old one goes on answering.
         """
+        self._swap(version, points=True)
+
+    def _swap(self, version: str, *, points: bool) -> None:
+        """Let another version answer; `points`: and write it down. What another process has written down is left alone."""
         with self._swapping:
             self.models.path(version)
             if self.serving.version != version:
                 serving = self._load(version)
                 serving.pipeline.recommend("", 1)
+                if points:
+                    self.models.swap(version)
+                self._answer_with(serving)
+                log("model swapped", version=version, model=serving.model.name, covered=serving.followed.covered)
+            elif points and self.models.current != version:
                 self.models.swap(version)
-                self._serving = serving
-                log("model swapped", version=version, model=serving.model.name)
+
+    def _answer_with(self, serving: Serving) -> None:
+        """Let a loaded model answer, knowing all that the log tells by now."""
+        with self._following:
+            serving.followed.read(lambda: self._show(serving))
+            self._show(serving)  # what was told of items while it was loaded
+            self._serving = serving
+
+    def _make_index(self, vectors: Floats, queries: Floats) -> VectorIndex:
+        return make_index(vectors, self._retrieval, queries=queries)
 
     def _load(self, version: str) -> Serving:
         model = load(self.models.path(version))
-        pipeline = Pipeline(model, self._live, self._pipeline, self._rerank)
-        items = model.catalogue.items.ids
-        texts = [str(item) for item in items.to_list()]
-        serving = Serving(
-            version,
-            pipeline,
-            [str(user) for user in model.catalogue.users.ids.to_list()],
-            texts,
-            titles_of(model.catalogue, items),
-            pipeline.may_be_shown,
-            {item: place for place, item in enumerate(texts)},
-        )
-        self._show(serving)
-        return serving
+        covered = self.models.covered(version, self.store)
+        if self._serving is not None and self._serving.followed.covered == covered:
+            followed = self._serving.followed  # both have learned the same of the log
+        else:
+            followed = Followed(self.store, covered, self._names)
+            followed.read()  # the long part; what comes meanwhile is read before it answers
+            if followed.erased_items:  # one that has an object was told of anew
+                followed.bring_back(
+                    [str(item) for item in model.catalogue.items.ids if self.store.item(str(item)) is not None]
+                )
+        pipeline = Pipeline(model, followed.live, self._pipeline, self._rerank, self._make_index)
+        user_ids = [str(user) for user in model.catalogue.users.ids.to_list()]
+        serving = _serving(version, pipeline, followed, user_ids, pipeline)
+        with self._following:
+            followed.met |= followed.live.items() | set(self._items)
+        return self._with_arrivals(serving) or serving
+
+    def _with_arrivals(self, serving: Serving) -> Serving | None:
+        """Return the same with items that came after training and can be placed; None where nothing about such has changed."""
+        trained = serving.trained
+        with self._following:
+            met = serving.followed.take_met()
+        index = trained.model.catalogue.items
+        known = index.index_of(index.from_text(sorted(met))) if met else np.empty(0, dtype=np.int64)
+        news = {item for item, place in zip(sorted(met), known.tolist(), strict=True) if place == UNKNOWN}
+        if not news:
+            return None
+        erased = serving.followed.erased_items
+        wanted = [item for item in serving.arrived | news if subject_of(item) not in erased]
+        model = with_arrivals(trained.model, self.store, self._items, wanted)
+        if model is None:
+            return None
+        pipeline = trained.extended(model)
+        found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained)
+        found = replace(found, arrived=frozenset(item for item in wanted if item in found.item_index))
+        pipeline.recommend("", 1)
+        self._show(found)
+        return found
 
     def _follow_on(self) -> None:
         """Look for what others wrote into the store: events, and another current model."""
-        failed = ""
+        failed, refused = "", ""
         while not self._stop.wait(self._follow_s):
             try:
                 self.follow()
+                self._let_in()
                 current = self.models.current
-                if current is not None and current != self.serving.version:
-                    self.swap(current)
+                if current is not None and current not in (self.serving.version, refused):
+                    refused = current  # one that cannot be loaded is not tried again before another was current
+                    self._swap(current, points=False)
+                    refused = ""
+                elif current == self.serving.version:
+                    refused = ""
                 failed = ""
             except EdgewiseError as error:
                 if str(error) != failed:  # once, not twenty times a second
                     log("cannot follow the store", level=logging.ERROR, error=str(error))
                 failed = str(error)
 
-    def _take(self, entries: Sequence[Entry]) -> None:
-        waiting: list[Event] = []
-        for seq, entry in entries:
-            if isinstance(entry, Event):
-                if self._erased_items and entry.item_id is not None:
-                    self._bring_back([entry.item_id])
-                if entry.event_id not in self._read_again.get(entry.user_id, (frozenset(), 0))[0]:
-                    waiting.append(entry)
-                continue
-            self._live.apply(waiting)
-            waiting = []
-            self._forget(entry, is_old=seq <= self._seq_at_start)
-        self._live.apply(waiting)
-
-    def _forget(self, erased: Erased, *, is_old: bool) -> None:
-        """Forget what was erased; what had been before this process started was never read."""
-        name = self._names.pop(erased.subject, None)
-        if erased.kind == "user":
-            self._erased_users.add(erased.subject)
-        elif erased.kind == "item":
-            self._erased_items.add(erased.subject)
-        if is_old:
+    def _let_in(self) -> None:
+        """Let lists have items that came after training; no more often than it takes a tenth of the time."""
+        if time.monotonic() < self._let_in_at:
             return
-        if name is None:
-            known = self._live.items() if erased.kind == "item" else self._live.users()
-            name = next((some_id for some_id in known if subject_of(some_id) == erased.subject), None)
-        if name is not None:
-            match erased.kind:
-                case "user":
-                    self._live.forget(name)
-                case "item":
-                    self._live.forget_item(name)
-                case "some":
-                    events = self.store.of_user(name)
-                    self._live.replace(name, events)
-                    # Those among them that the log has not come to yet must not be counted again then.
-                    self._read_again[name] = ({event.event_id for event in events}, self.store.last_seq)
-        if erased.kind == "item" and self._serving is not None:
-            self._show(self._serving)
-
-    def _bring_back(self, item_ids: Sequence[str]) -> None:
-        """Show erased items again: somebody met them, or told something of them, since."""
-        back = self._erased_items & {subject_of(item) for item in item_ids}
-        if back:
-            self._erased_items -= back
-            if self._serving is not None:
-                self._show(self._serving)
-
-    def _is_erased(self, user_id: str) -> bool:
-        return bool(self._erased_users) and subject_of(user_id) in self._erased_users
+        started = time.monotonic()
+        with self._swapping:
+            if (found := self._with_arrivals(self.serving)) is not None:
+                self._answer_with(found)
+                log("new items", n=len(found.arrived), ms=round((time.monotonic() - started) * 1000))
+        self._let_in_at = time.monotonic() + 9 * (time.monotonic() - started)
 
     def _known(self, serving: Serving, user_id: str) -> Known:
-        return serving.pipeline.users.known(user_id, since_training_alone=self._is_erased(user_id))
+        return serving.pipeline.users.known(user_id, since_training_alone=serving.followed.is_erased(user_id))
 
     def _tell(self, items: Sequence[StoredItem]) -> None:
         with self._telling:
@@ -496,17 +506,20 @@ class Service:
                     self._items[item.item_id] = item
                 else:
                     self._items.pop(item.item_id, None)
-        if self._erased_items:
-            self._bring_back([item.item_id for item in items])
-        self._show(self.serving)
+        serving = self.serving
+        if serving.followed.erased_items:
+            serving.followed.bring_back([item.item_id for item in items])
+        with self._following:
+            serving.followed.met.update(item.item_id for item in items)
+        self._show(serving)
 
     def _show(self, serving: Serving) -> None:
         """Let a model's lists obey what is told of items."""
         with self._telling:
             mask = serving.may_be_shown.copy()
             hidden = [item.item_id for item in self._items.values() if item.is_hidden]
-            if self._erased_items:
-                hidden += [item for item in serving.item_ids if subject_of(item) in self._erased_items]
+            if erased := serving.followed.erased_items:
+                hidden += [item for item in serving.item_ids if subject_of(item) in erased]
             mask[[serving.item_index[item] for item in hidden if item in serving.item_index]] = False
             serving.pipeline.may_be_shown = mask
 
@@ -543,10 +556,14 @@ class Service:
         scores = np.where(self._among(serving, category), scores, np.nan).astype(np.float32)
         best: Index
         best, found = top_k(scores[None, :], min(n + offset, scores.size))
-        places = best[0][best[0] != NOTHING][offset:].tolist()
+        there = best[0] != NOTHING
+        return self._list_of(serving, best[0][there][offset:], found[0][there][offset:], source)
+
+    def _list_of(self, serving: Serving, items: Index, scores: Floats, source: str) -> List:
+        places = items.tolist()
         return List(
             [serving.item_ids[place] for place in places],
-            found[0][offset : offset + len(places)].tolist(),
+            scores.tolist(),
             [serving.titles[place] for place in places],
             (source,) * len(places),
             "",
@@ -558,8 +575,16 @@ class Service:
         return item_id if place is None else serving.titles[place]
 
 
+def _serving(version: str, pipeline: Pipeline, followed: Followed, user_ids: list[str], trained: Pipeline) -> Serving:
+    items = pipeline.model.catalogue.items.ids
+    texts = [str(item) for item in items.to_list()]
+    places = {item: place for place, item in enumerate(texts)}
+    titles = titles_of(pipeline.model.catalogue, items)
+    return Serving(version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained)
+
+
 def _tells_something(item: StoredItem) -> bool:
-    return item.is_hidden or bool(item.categories) or item.timestamp is not None
+    return item.is_hidden or bool(item.categories) or item.timestamp is not None or bool(item.labels)
 
 
 def _finite(score: float) -> float | None:

@@ -19,6 +19,7 @@ class ServiceConfig(Settings):
     max_n: PositiveInt = 1000  # the longest list and page
     rate_per_s: NonNegativeFloat = 5000.0  # requests of one address, on average; 0: as many as it likes
     rate_burst: PositiveInt = 10_000  # and at once
+    head_timeout_s: PositiveFloat = 10.0  # for the head of a request to arrive, from when a connection is made
     body_timeout_s: PositiveFloat = 15.0  # for a body to arrive
     answer_timeout_s: PositiveFloat = 30.0  # for an answer to be made
     grace_s: PositiveFloat = 30.0  # for requests under way to finish when the server is stopped

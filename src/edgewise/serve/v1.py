@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgewise.errors import UnknownNameError
-from edgewise.serve.asked import PathId, PathText, Workers, as_json, only_events
+from edgewise.serve.asked import PathId, PathText, Workers, as_json, described, id_in_path, only_events, query_of
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import List, Service
 from edgewise.store import Event, events_of_json
@@ -109,6 +109,14 @@ class Erased(BaseModel):
     events: int
 
 
+class ListQuery(BaseModel):
+    """What may be said of a list beside whom it is for."""
+
+    k: int = Field(default=10, ge=1, le=1000)
+    category: str | None = Field(default=None, max_length=512)
+    exclude_seen: bool = True
+
+
 Count = Annotated[int, Query(ge=1, le=1000)]
 _EVENTS_BODY = {
     "requestBody": {
@@ -140,15 +148,13 @@ def v1_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) 
     """Make the routes below /v1."""
     v1 = APIRouter(prefix="/v1", tags=["v1"])
 
-    @v1.get("/recommend/{user_id}", response_model=Items)
-    async def recommend(
-        user_id: PathId,
-        k: Count = 10,
-        category: Annotated[str | None, Query(max_length=512)] = None,
-        exclude_seen: bool = True,  # noqa: FBT001, FBT002
-    ) -> Response:
+    @v1.get("/recommend/{user_id}", response_model=Items, openapi_extra=described(ListQuery, "user_id"))
+    async def recommend(request: Request) -> Response:
         """Recommend items to a user, known or not."""
-        found = await workers.run(service.recommend, user_id, min(k, max_n), 0, category, exclude_seen=exclude_seen)
+        user_id, asked = id_in_path(request, "user_id"), query_of(request, ListQuery)
+        found = await workers.run_soon(
+            service.recommend, user_id, min(asked.k, max_n), 0, asked.category, exclude_seen=asked.exclude_seen
+        )
         metrics.count_list(found.source, found.stages_ms)
         return as_json(_as_json(found, user_id=user_id))
 

@@ -7,7 +7,9 @@ lock, lock.pid       held by the server
 """
 
 import contextlib
+import hashlib
 import json
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +58,8 @@ class StoreFolder:
                     f"{path} is not a store: it has no {_ABOUT}. Name the folder that `edgewise serve --store` was given."
                 )
             path.mkdir(parents=True, exist_ok=True)
-            write_json(about, {"format": FORMAT, "created_at": datetime.now(UTC).isoformat(timespec="seconds")})
+            created_at = datetime.now(UTC).isoformat(timespec="seconds")
+            write_json(about, {"format": FORMAT, "id": uuid.uuid4().hex, "created_at": created_at})
         except (OSError, DataError) as error:
             told = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise StoreError(f"the store {path} cannot be opened: {told}") from error
@@ -69,7 +72,17 @@ class StoreFolder:
     @property
     def models(self) -> ModelRegistry:
         """The versions of the model."""
-        return ModelRegistry(self.path)
+        return ModelRegistry(self.path, self.id)
+
+    @property
+    def id(self) -> str:
+        """What tells this store from others, also after it was moved; of one made before there were ids, a hash."""
+        try:
+            content = (self.path / _ABOUT).read_bytes()
+            found = json.loads(content).get("id")
+        except (OSError, ValueError, AttributeError) as error:
+            raise StoreError(f"{self.path / _ABOUT} cannot be read: {error}.") from None
+        return found if isinstance(found, str) else hashlib.sha256(content).hexdigest()[:32]
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Be the one server of this folder; see `store_lock`."""

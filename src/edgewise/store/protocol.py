@@ -88,8 +88,8 @@ class EventStore(Protocol):
     def last_seq(self) -> int:
         """The number of the last entry; 0 where there is none."""
 
-    def of_user(self, user_id: str, limit: int | None = None) -> list[Event]:
-        """Return a user's latest events, the oldest of them first: by time, at one time by arrival."""
+    def of_user(self, user_id: str, limit: int | None = None, *, after: int = 0) -> list[Event]:
+        """Return a user's latest events with numbers above `after`, the oldest first: by time, at one time by arrival."""
 
     def of_item(self, item_id: str, limit: int | None = None) -> list[Event]:
         """Return an item's latest events, the oldest of them first."""

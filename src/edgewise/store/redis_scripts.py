@@ -166,7 +166,14 @@ return 1
 LATEST = (
     _BEGIN
     + """
-return entries(call('ZRANGE', P .. head.key, head.first, -1))
+if head.limit < 1 then return {} end
+if head.after == 0 then return entries(call('ZRANGE', P .. head.key, -head.limit, -1)) end
+local numbers = {}
+for _, number in ipairs(call('ZRANGE', P .. head.key, 0, -1)) do
+  if tonumber(number) > head.after then numbers[#numbers + 1] = number end
+end
+for _ = 1, #numbers - head.limit do table.remove(numbers, 1) end
+return entries(numbers)
 """
 )
 

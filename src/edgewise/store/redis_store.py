@@ -32,6 +32,7 @@ _CHUNKS_AT_ONCE = 20
 _WAIT_S = 10.0
 _LASTS_MS, _KEEP_S = 6_000, 1.5  # a server is there for so long after it has last said so, and how often it says so
 _REWRITE_S = 25.0
+_ALL = 2**31
 _NUMBER = 15  # digits of a number in a member of a sorted set
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -151,9 +152,9 @@ class RedisStore:
         with self._explaining():
             return int(self._client.get(self._key("seq")) or 0)
 
-    def of_user(self, user_id: str, limit: int | None = None) -> list[Event]:
-        """Return a user's latest events, the oldest of them first."""
-        return self._latest(f"user:{user_id}", limit)
+    def of_user(self, user_id: str, limit: int | None = None, *, after: int = 0) -> list[Event]:
+        """Return a user's latest events with numbers above `after`, the oldest of them first."""
+        return self._latest(f"user:{user_id}", limit, after)
 
     def of_item(self, item_id: str, limit: int | None = None) -> list[Event]:
         """Return an item's latest events, the oldest of them first."""
@@ -175,7 +176,7 @@ class RedisStore:
         """
         head = {
             "id": user_id,
-            "letters": [member for member, letter in self._letters(0, 2**31) if letter.is_about(user_id)],
+            "letters": [member for member, letter in self._letters(0, _ALL) if letter.is_about(user_id)],
             "entry": _gone("user", user_id),
             "subject": subject_of(user_id),
             "at": str(_now()),
@@ -275,11 +276,9 @@ class RedisStore:
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
 
-    def _latest(self, key: str, limit: int | None) -> list[Event]:
-        if limit is not None and limit < 1:
-            return []
-        first = 0 if limit is None else -limit
-        return [_event(text) for text in self._run("LATEST", {"key": key, "first": first})]
+    def _latest(self, key: str, limit: int | None, after: int = 0) -> list[Event]:
+        head = {"key": key, "limit": _ALL if limit is None else limit, "after": after}
+        return [_event(text) for text in self._run("LATEST", head)]
 
     def _letters(self, after: int, limit: int) -> list[tuple[str, DeadLetter]]:
         with self._explaining():

@@ -2,6 +2,7 @@
 
 models/<version>/    a model folder, whole and checked by SHA-256 before it has this name
 current              the name of the version that answers
+removed              the names of versions that were here, one a line
 """
 
 import hashlib
@@ -13,6 +14,8 @@ from pathlib import Path
 from edgewise import model_folder
 from edgewise.errors import DataError, ModelFolderError, StoreError
 from edgewise.files import atomic_directory, atomic_write, sync
+from edgewise.store.coverage import covered_of
+from edgewise.store.protocol import EventStore
 
 _VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
 
@@ -22,13 +25,21 @@ class ModelRegistry:
 
     A version is named by the time at which the model was fitted and by what its files are: the same model has the same
     version, however often and wherever it is added, and names sort by age.
+
+    Args:
+        folder: of the store. store_id: which store it is; what a model says it has learned of the log of another does not count.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._models, self._current = folder / "models", folder / "current"
+    def __init__(self, folder: Path, store_id: str = "") -> None:
+        self._models, self._current, self._removed = folder / "models", folder / "current", folder / "removed"
+        self._store_id = store_id
 
-    def add(self, directory: Path) -> str:
+    def add(self, directory: Path, *, move: bool = False) -> str:
         """Copy a model folder into the registry; it does not answer before `swap`.
+
+        Args:
+            directory: the model folder.
+            move: rename it instead; it must be on the same disk.
 
         Returns:
             Its version; the one there is where this very model was added before.
@@ -42,6 +53,14 @@ class ModelRegistry:
         place = self._models / version
         if place.is_dir():
             model_folder.check(place)
+            return version
+        if move:
+            try:
+                self._models.mkdir(exist_ok=True)
+                directory.rename(place)
+                sync(self._models)
+            except OSError as error:
+                raise StoreError(f"the model cannot be added: {error.strerror or error}.") from error
             return version
         try:
             with atomic_directory(place, may_replace=lambda _: False) as copy:
@@ -93,6 +112,33 @@ class ModelRegistry:
             return []
         return sorted(path.name for path in self._models.iterdir() if _VERSION.fullmatch(path.name))
 
+    def covered(self, version: str, log: EventStore) -> int:
+        """Return up to which number of the log a version has learned what it says; 0 where nothing, or of another log.
+
+        A log that is shorter than that, or has something else at that number, is another one, such as an older copy.
+
+        Raises:
+            ModelFolderError: if model.json cannot be read.
+        """
+        return covered_of(model_folder.read_about(self.path(version)), self._store_id, log)
+
+    def was_removed(self, directory: Path) -> bool:
+        """Whether a model folder was a version here once, and was removed.
+
+        Raises:
+            ModelFolderError: if the folder is damaged.
+        """
+        about = model_folder.read_about(directory)
+        return _version_of(directory, str(about.get("created_at", ""))) in self._names_removed()
+
+    def _names_removed(self) -> list[str]:
+        try:
+            return self._removed.read_text(encoding="utf-8", errors="replace").split()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(f"{self._removed} cannot be read: {error.strerror or error}.") from error
+
     def path(self, version: str) -> Path:
         """Return the model folder of a version.
 
@@ -113,13 +159,17 @@ class ModelRegistry:
         if version == self.current:
             raise StoreError(f"{version} is the model that answers; swap to another before removing it.")
         try:
+            atomic_write(
+                self._removed, "".join(f"{name}\n" for name in dict.fromkeys([*self._names_removed(), version]))
+            )
             aside = path.with_name(f".{version}.removed")  # a half-deleted folder must not have the name of a version
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
             sync(self._models)
             shutil.rmtree(aside)
-        except OSError as error:
-            raise StoreError(f"{path} cannot be removed: {error.strerror or error}.") from error
+        except (OSError, DataError) as error:
+            told = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise StoreError(f"{path} cannot be removed: {told}.") from error
 
 
 def _version_of(directory: Path, created_at: str) -> str:

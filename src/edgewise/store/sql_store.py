@@ -34,7 +34,6 @@ _PUT_ITEM = (
 )
 _GET_USER = "SELECT user_id, labels, subscribe, comment FROM users WHERE user_id"
 _GET_ITEM = "SELECT item_id, is_hidden, categories, timestamp, labels, comment FROM items WHERE item_id"
-_LATEST = f"SELECT {EVENT} FROM events WHERE {{}} = ? ORDER BY timestamp DESC, seq DESC LIMIT ?"
 _LETTER = "seq, source, reason, payload, at"
 _DROP_LETTERS = (
     "DELETE FROM dead_letters WHERE seq <= (SELECT seq FROM dead_letters ORDER BY seq DESC LIMIT 1 OFFSET ?)"
@@ -127,13 +126,15 @@ class SqlStore(ABC):
         """The number of the last entry; 0 where there is none."""
         return int(self._read(LAST_SEQ)[0][0])
 
-    def of_user(self, user_id: str, limit: int | None = None) -> list[Event]:
-        """Return a user's latest events, the oldest of them first."""
-        return self._latest(_LATEST.format("user_id"), user_id, limit)
+    def of_user(self, user_id: str, limit: int | None = None, *, after: int = 0) -> list[Event]:
+        """Return a user's latest events with numbers above `after`, the oldest of them first."""
+        query = f"SELECT {EVENT} FROM events WHERE user_id = ? AND seq > ? ORDER BY timestamp DESC, seq DESC LIMIT ?"
+        return self._latest(query, (user_id, after), limit)
 
     def of_item(self, item_id: str, limit: int | None = None) -> list[Event]:
         """Return an item's latest events, the oldest of them first."""
-        return self._latest(_LATEST.format("item_id"), item_id, limit)
+        query = f"SELECT {EVENT} FROM events WHERE item_id = ? ORDER BY timestamp DESC, seq DESC LIMIT ?"
+        return self._latest(query, (item_id,), limit)
 
     def erase_events(self, user_id: str, item_id: str, type: str | None = None) -> int:
         """Erase what a user did with an item; returns how many events that were."""
@@ -243,8 +244,8 @@ class SqlStore(ABC):
         rows = [(some_id,) for some_id in sorted(some_id for some_id in some_ids if some_id is not None)]
         session.executemany(f"INSERT INTO {table} ({key}) VALUES (?) ON CONFLICT DO NOTHING", rows)
 
-    def _latest(self, query: str, some_id: str, limit: int | None) -> list[Event]:
-        return [event_at(row) for row in reversed(self._read(query, (some_id, _ALL if limit is None else limit)))]
+    def _latest(self, query: str, values: Sequence[Any], limit: int | None) -> list[Event]:
+        return [event_at(row) for row in reversed(self._read(query, (*values, _ALL if limit is None else limit)))]
 
     def _patch(self, kind: type[S], get: str, put: str, some_id: str, changes: Mapping[str, Any]) -> S | None:
         with self._transaction() as session:  # no other writer comes between

@@ -116,7 +116,7 @@ class SqliteStore(SqlStore):
             f"SELECT {columns} FROM item_events AS found JOIN events ON events.seq = found.seq WHERE found.item_id = ? "
             "ORDER BY found.timestamp DESC, found.seq DESC LIMIT ?"
         )
-        return self._latest(query, item_id, limit)
+        return self._latest(query, (item_id,), limit)
 
     def erase_user(self, user_id: str) -> int:
         """Erase a user; returns how many events by and about them there were.

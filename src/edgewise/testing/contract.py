@@ -93,6 +93,22 @@ def score_agrees_with_recommend(case: Case, model: Recommender, planted: Planted
     assert scores.dtype == np.float32
 
 
+def vectors_give_the_scores(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
+    """A model that says so scores by the products of its vectors, newcomers too, so that an index over the items can rank."""
+    if not model.by_dot_product:
+        assert model.rankable_items is None
+        return
+    asked = np.arange(3)
+    items = model.rankable_items
+    assert items is not None
+    np.testing.assert_allclose(model.masked_scores(asked), model.users[asked] @ items.T, rtol=1e-4, atol=1e-5)
+    if "history" in model.folds_in:
+        newcomers = model.newcomers("user", history=[list(planted.groups)[:3], list(planted.groups)[5:6]])
+        vectors = model.embed_newcomers(newcomers)
+        assert vectors is not None
+        np.testing.assert_allclose(model.masked_newcomer_scores(newcomers), vectors @ items.T, rtol=1e-4, atol=1e-5)
+
+
 def unknown_ids_are_an_answer(case: Case, model: Recommender, planted: Planted, folder: Path) -> None:  # noqa: ARG001
     """Empty lists and NaN, alone or among known ids; an id of the wrong type raises."""
     user, item = next(iter(planted.withheld.items()))
@@ -275,6 +291,7 @@ CHECKS: tuple[Check, ...] = (
     seen_items_stay_out,
     a_batch_equals_one_by_one,
     score_agrees_with_recommend,
+    vectors_give_the_scores,
     unknown_ids_are_an_answer,
     similar_items_share_the_group,
     explanations_come_from_the_history,

@@ -5,16 +5,19 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from edgewise import telemetry
 from edgewise.errors import CheckpointError, DataError, TrainingError
 from edgewise.evaluate.metrics import direction
+from edgewise.head_start import Start
 from edgewise.recommender import Keeping
 from edgewise.train.averaging import WeightAverage, Weights, copy_of, put_into
 from edgewise.train.board import Board
@@ -24,6 +27,7 @@ from edgewise.train.loop_config import LoopConfig
 from edgewise.train.optimisers import clip_gradient, make_optimisers
 from edgewise.train.plan import Plan, Watch
 from edgewise.train.schedules import Plateau, make_schedule
+from edgewise.types import Floats, Index
 
 
 def train(
@@ -64,6 +68,8 @@ def train(
             run.finish()
             if interrupted():
                 run.stop()
+    if plan.rows is not None:
+        keeping.trained.update(_by_node(plan.net, plan.rows))
     return foretold
 
 
@@ -115,6 +121,8 @@ class _Run:
             telemetry.note("training had come to its end before" if self.is_over else place)
         elif self.config.warm_start is not None:
             _start_from(self.net, Path(self.config.warm_start), keeping.identity.get("data"))
+        elif keeping.start is not None and self.plan.rows is not None:
+            _take_over(self.net, self.plan.rows, keeping.start)
         self.good, self.good_epoch = copy_of(self.net), self.epoch
 
     def go(self, interrupted: Callable[[], bool]) -> None:
@@ -353,3 +361,28 @@ def _start_from(net: torch.nn.Module, directory: Path, data: Any) -> None:
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(weights[name])
+
+
+def _take_over(net: torch.nn.Module, rows: Mapping[str, Index], start: Start) -> None:
+    """Give a net the parameters of an earlier fit: rows of nodes that it knew, and weights of the same shape."""
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            own: Floats = value.detach().cpu().numpy()
+            if name in rows:
+                value.copy_(torch.from_numpy(start.of_nodes(name, rows[name], own)))
+            elif name in start.arrays and start.arrays[name].shape == own.shape:
+                value.copy_(torch.from_numpy(start.arrays[name]))
+
+
+def _by_node(net: torch.nn.Module, rows: Mapping[str, Index]) -> dict[str, NDArray[Any]]:
+    """Return the parameters, those with a row for each node in the order of the nodes, NaN for one that has no row."""
+    found: dict[str, NDArray[Any]] = {}
+    n_nodes = max((int(nodes.max(initial=-1)) + 1 for nodes in rows.values()), default=0)
+    for name, value in net.named_parameters():
+        own: Floats = value.detach().float().cpu().numpy()
+        if name in rows:
+            found[name] = np.full((n_nodes, *own.shape[1:]), np.nan, dtype=np.float32)
+            found[name][rows[name]] = own
+        else:
+            found[name] = own.copy()
+    return found

@@ -1,6 +1,6 @@
 """What is trained, on what: the net, its loss and its batches."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -11,6 +11,7 @@ from torch import Tensor
 from edgewise.rng import make_rng
 from edgewise.train.loop_config import LoopConfig
 from edgewise.train.optimisers import embeddings_and_weights
+from edgewise.types import Index
 
 B = TypeVar("B")
 
@@ -41,6 +42,8 @@ class Plan(Generic[B]):
         steps_per_epoch: how many these are.
         seed: what is random inside `loss` (dropout) follows from it and from the number of the step.
         watch: what to look at, and when.
+        rows: which node (users first, then items) each row of a parameter stands for, int64 [n_rows] by the parameter's name; a
+            parameter that is not among them is the same for all nodes. None: parameters cannot be taken over by a later fit.
         working_bytes: memory that a step needs beside weights and optimiser, for the estimate.
     """
 
@@ -50,6 +53,7 @@ class Plan(Generic[B]):
     steps_per_epoch: int
     seed: int = 0
     watch: Watch | None = None
+    rows: Mapping[str, Index] | None = None
     working_bytes: int = 0
 
     @cached_property

@@ -128,7 +128,11 @@ def train_table(
     if config.loss is None:
         record.notes.append(f"loss: {chosen.loss}, chosen by the share of all pairs that is known")
     order = Order.by_neighbours(dataset.interactions)
-    interactions, held_out = hold_out(order.apply(dataset.interactions), config.valid_share, make_rng(seed, "valid"))
+    start_of = None if keeping is None else keeping.start
+    newest = None if start_of is None or start_of.newest is None else order.apply(start_of.newest)
+    interactions, held_out = hold_out(
+        order.apply(dataset.interactions), config.valid_share, make_rng(seed, "valid"), newest
+    )
     start = start_table(interactions, chosen, make_rng(seed, "start"))
     net = make_net(interactions, start).to(device_of(config.device))
     objective = RankingObjective(interactions, chosen, seed)
@@ -146,6 +150,7 @@ def train_table(
         steps_per_epoch=objective.steps_per_epoch,
         seed=seed,
         watch=watch_ndcg(vectors, interactions, held_out, chosen, make_rng(seed, "watch")),
+        rows={"table.weight": np.concatenate([order.users, order.items + dataset.n_users])},
         working_bytes=net.n_tables * start.nbytes + objective.working_bytes(config.embedding_dim),
     )
     train(plan, chosen, curve=record.curve, keeping=keeping)

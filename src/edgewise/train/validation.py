@@ -29,16 +29,21 @@ ScoreNow: TypeAlias = Callable[[], Callable[[Index], Floats]]
 """Returns the model as it is now: a function from users int64 [b] to the scores of all items [b, n_items]."""
 
 
-def hold_out(interactions: csr_array, share: float, rng: np.random.Generator) -> tuple[csr_array, csr_array]:
-    """Split the interactions of every user at random.
+def hold_out(
+    interactions: csr_array, share: float, rng: np.random.Generator, newest: csr_array | None = None
+) -> tuple[csr_array, csr_array]:
+    """Split the interactions of every user at random; or take pairs that were held out before, and lose nothing.
 
     Args:
         interactions: [n_users, n_items]; not modified.
         share: of each user's interactions, rounded up or down at random so that it holds on average; in [0, 1).
+        newest: [n_users, n_items], pairs held out of the data already; None: none.
 
     Returns:
         What is left and what is held out, both [n_users, n_items]; nobody loses the last interaction.
     """
+    if newest is not None:
+        return interactions, newest
     counts = np.diff(interactions.indptr)
     user = np.repeat(np.arange(counts.size), counts)
     order = np.lexsort([rng.random(user.size), user])  # users in their places, each one's interactions shuffled
@@ -64,7 +69,7 @@ def watch_ranking(
     score_now: ScoreNow, seen: csr_array, held_out: csr_array, config: TrainConfig, rng: np.random.Generator
 ) -> Watch | None:
     """Do the same for a model whose scores are no products of vectors."""
-    if not config.valid_share:
+    if not config.valid_share and not held_out.nnz:
         return None
     if not held_out.nnz:
         raise ConfigError(
