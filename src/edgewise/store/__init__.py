@@ -5,12 +5,13 @@ from edgewise.store.folder import StoreFolder
 from edgewise.store.group_commit import GroupCommit
 from edgewise.store.objects import StoredItem, StoredUser
 from edgewise.store.opening import open_events
-from edgewise.store.protocol import DeadLetter, EventStore, Offset
+from edgewise.store.protocol import Appended, DeadLetter, EventStore, Offset
 from edgewise.store.registry import ModelRegistry
 from edgewise.store.settings import StoreConfig
 from edgewise.store.sqlite_store import SqliteStore
 
 __all__ = [
+    "Appended",
     "DeadLetter",
     "Erased",
     "Event",

@@ -54,14 +54,18 @@ class Erased:
 
     Attributes:
         kind: "user": all events by and about a user are gone, and what was told of them. "item": the same of an item.
-            "some": some events of a user are gone.
+            "some": what a user did with an item is gone.
         subject: `subject_of` the user's or item's id; the id itself is kept nowhere.
         at: when, UTC milliseconds since 1970.
+        item: of "some", `subject_of` the item's id; None in entries of a store that did not keep it yet.
+        type: of "some", the type of the events; None: all types.
     """
 
     kind: Literal["user", "item", "some"]
     subject: str
     at: int
+    item: str | None = None
+    type: str | None = None
 
 
 Entry: TypeAlias = tuple[int, Event | Erased]

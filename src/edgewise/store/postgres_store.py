@@ -54,7 +54,9 @@ CREATE TABLE events (
 CREATE INDEX events_of_user ON events (user_id, timestamp, seq);
 CREATE INDEX events_of_item ON events (item_id, timestamp, seq) WHERE item_id IS NOT NULL;
 CREATE INDEX events_about_user ON events (target_user_id) WHERE target_user_id IS NOT NULL;
-CREATE TABLE erased (seq BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE erased (
+  seq BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, at BIGINT NOT NULL, item TEXT, type TEXT
+);
 CREATE TABLE users (
   user_id TEXT COLLATE "C" PRIMARY KEY, labels TEXT NOT NULL DEFAULT 'null', subscribe TEXT NOT NULL DEFAULT '[]',
   comment TEXT NOT NULL DEFAULT ''
@@ -71,6 +73,7 @@ CREATE TABLE dead_letters (
   seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, source TEXT NOT NULL, reason TEXT NOT NULL, payload BYTEA NOT NULL,
   at BIGINT NOT NULL
 );
+CREATE INDEX dead_letters_of_source ON dead_letters (source);
 """
 _COPY = f"COPY events (seq, {EVENT}) FROM STDIN".encode()
 

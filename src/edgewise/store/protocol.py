@@ -1,7 +1,7 @@
 """What every store of events can do; `edgewise.testing.store_contract` holds one to it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -51,6 +51,18 @@ MAX_DEAD_LETTERS = 10_000
 """Of these the newest are kept, unless a store is told another number."""
 
 
+class Appended(list[bool]):
+    """For each event of a call whether it is new.
+
+    Attributes:
+        seq: the number of the last entry of the log when the call was stored: a follower that is there knows its events.
+    """
+
+    def __init__(self, new: Iterable[bool] = (), *, seq: int = 0) -> None:
+        super().__init__(new)
+        self.seq = seq
+
+
 class EventStore(Protocol):
     """Durable state behind a service. Every method may be called from any thread; what has returned survives a crash.
 
@@ -67,14 +79,15 @@ class EventStore(Protocol):
         dead_letters: Sequence[DeadLetter] = (),
         register: bool = False,
         keep_erased_out: bool = False,
-    ) -> list[bool]:
+    ) -> Appended:
         """Store events, the offsets behind them and what could not be read in one transaction.
 
         Args:
             events: in the order in which followers will see them.
             offsets: replace those of the same group, topic and partition.
-            dead_letters: messages that came between these events.
-            register: also make an object of each user and item that has none.
+            dead_letters: messages that came between these events; one whose source is there already is left out, and of too
+                many the oldest are dropped.
+            register: also make an object of each user and item that has none; not for events that are kept out.
             keep_erased_out: leave out events that are older than the erasure of their user, for reading a topic again.
 
         Returns:

@@ -7,7 +7,7 @@ Under one prefix P:
   P:user:<id>, P:item:<id>, P:about:<id>    sorted sets: numbers of the events by a user, with an item, about a user; by time
   P:users, P:items      id -> the other parts of the object as JSON, and P:user_ids, P:item_ids the ids in order
   P:offsets:<group>     JSON of (topic, partition) -> next
-  P:letters             a sorted set of dead letters, by number; P:letters_seq their last number
+  P:letters             a sorted set of dead letters, by number; P:letters_seq their last number, P:letters_of their sources
   P:erased              subject -> when the user was erased
   P:epoch, P:server     which server of the store this is, and who, for as long as it says that it is there
 
@@ -49,6 +49,10 @@ local function drop(n)
   if event[3] ~= cjson.null then call('ZREM', P .. 'item:' .. event[3], member(n)) end
   if event[8] ~= cjson.null then call('ZREM', P .. 'about:' .. event[8], member(n)) end
   return 1
+end
+local function drop_letter(letter)
+  call('HDEL', P .. 'letters_of', cjson.decode(string.sub(letter, 16))[1])
+  call('ZREM', P .. 'letters', letter)
 end
 local function drop_all(key)
   local n = 0
@@ -94,12 +98,16 @@ for i = 2, #ARGV do
 end
 for _, offset in ipairs(head.offsets) do call('HSET', P .. 'offsets:' .. offset[1], offset[2], offset[3]) end
 for _, letter in ipairs(head.letters) do
-  local n = call('INCR', P .. 'letters_seq')
-  call('ZADD', P .. 'letters', n, member(n) .. letter)
+  if call('HSETNX', P .. 'letters_of', letter[1], '') == 1 then
+    local n = call('INCR', P .. 'letters_seq')
+    call('ZADD', P .. 'letters', n, member(n) .. letter[2])
+  end
 end
-if #head.letters > 0 then call('ZREMRANGEBYRANK', P .. 'letters', 0, -1 - head.max_letters) end
+if #head.letters > 0 then
+  for _, letter in ipairs(call('ZRANGE', P .. 'letters', 0, -1 - head.max_letters)) do drop_letter(letter) end
+end
 done()
-return new
+return {new, string.format('%d', seq)}
 """
 )
 
@@ -109,7 +117,7 @@ ERASE_USER = (
 local n = drop_all('user:' .. head.id) + drop_all('about:' .. head.id)
 call('HDEL', P .. 'users', head.id)
 call('ZREM', P .. 'user_ids', head.id)
-for _, letter in ipairs(head.letters) do call('ZREM', P .. 'letters', letter) end
+for _, letter in ipairs(head.letters) do drop_letter(letter) end
 push(head.entry)
 call('HSET', P .. 'erased', head.subject, head.at)
 done()

@@ -22,7 +22,7 @@ from edgewise.store import redis_scripts as scripts
 from edgewise.store.event import Entry, Erased, Event, subject_of
 from edgewise.store.lock import repeated, this_process
 from edgewise.store.objects import StoredItem, StoredUser, changed, exported, packed, unpacked
-from edgewise.store.protocol import MAX_DEAD_LETTERS, MAX_PAYLOAD, DeadLetter, Offset
+from edgewise.store.protocol import MAX_DEAD_LETTERS, MAX_PAYLOAD, Appended, DeadLetter, Offset
 
 FORMAT = 1
 """The number of the keys' layout; another is refused, not guessed at."""
@@ -102,7 +102,7 @@ class RedisStore:
         dead_letters: Sequence[DeadLetter] = (),
         register: bool = False,
         keep_erased_out: bool = False,
-    ) -> list[bool]:
+    ) -> Appended:
         """Store events and what belongs to them in one script; see `EventStore.append`."""
         try:
             texts = [_written(event) for event in events]
@@ -113,7 +113,7 @@ class RedisStore:
                 "offsets": [
                     (offset.group, json.dumps([offset.topic, offset.partition]), str(offset.next)) for offset in offsets
                 ],
-                "letters": [_letter_text(letter) for letter in dead_letters],
+                "letters": [(letter.source, _letter_text(letter)) for letter in dead_letters],
                 "max_letters": self._max_dead_letters,
             }
             if keep_erased_out:
@@ -123,7 +123,8 @@ class RedisStore:
                 ]
         except (TypeError, ValueError) as error:
             raise DataError(f"{self.where} cannot hold what was given, and stored nothing of it: {error}.") from error
-        return [is_new == 1 for is_new in self._write("APPEND", head, *texts)]
+        new, seq = self._write("APPEND", head, *texts)
+        return Appended((is_new == 1 for is_new in new), seq=int(seq))
 
     def since(self, seq: int, limit: int) -> list[Entry]:
         """Return up to `limit` entries after `seq`, in order."""
@@ -162,7 +163,8 @@ class RedisStore:
 
     def erase_events(self, user_id: str, item_id: str, type: str | None = None) -> int:
         """Erase what a user did with an item; returns how many events that were."""
-        head = {"user": user_id, "item": item_id, "entry": _gone("some", user_id)}
+        entry = _gone("some", user_id, item=subject_of(item_id), type=type)
+        head = {"user": user_id, "item": item_id, "entry": entry}
         return int(self._write("ERASE_EVENTS", head if type is None else head | {"type": type}))
 
     def erase_user(self, user_id: str) -> int:
@@ -461,8 +463,8 @@ def _letter_text(letter: DeadLetter) -> str:
     return _encode([letter.source, letter.reason, payload, letter.at])
 
 
-def _gone(kind: str, some_id: str) -> str:
-    return _encode({"kind": kind, "subject": subject_of(some_id), "at": _now()})
+def _gone(kind: str, some_id: str, **more: str | None) -> str:
+    return _encode({"kind": kind, "subject": subject_of(some_id), "at": _now(), **more})
 
 
 def _now() -> int:

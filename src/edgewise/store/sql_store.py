@@ -13,14 +13,14 @@ from typing import Any, Protocol, TypeVar
 
 from edgewise.store.event import Entry, Erased, Event, erased_before, subject_of
 from edgewise.store.objects import StoredItem, StoredUser, changed, exported, packed, unpacked
-from edgewise.store.protocol import MAX_PAYLOAD, DeadLetter, Offset
+from edgewise.store.protocol import MAX_PAYLOAD, Appended, DeadLetter, Offset
 
 EVENT = "event_id, user_id, item_id, type, value, timestamp, session_id, target_user_id"
 """The columns of an event, in the order of `row_of`."""
 
 _ALL = 2**62  # as a LIMIT: SQLite and PostgreSQL have no word for it in common
 HAPPENED = f"SELECT seq, {EVENT} FROM events WHERE seq > ?"
-GONE = "SELECT seq, NULL, subject, NULL, kind, CAST(0 AS DOUBLE PRECISION), at, NULL, NULL FROM erased WHERE seq > ?"
+GONE = "SELECT seq, NULL, subject, item, kind, CAST(0 AS DOUBLE PRECISION), at, type, NULL FROM erased WHERE seq > ?"
 """The two halves of the log: what was erased has no event id."""
 LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM (SELECT max(seq) AS seq FROM events UNION ALL SELECT max(seq) FROM erased) AS ends"
 _PUT_USER = (
@@ -35,6 +35,10 @@ _PUT_ITEM = (
 _GET_USER = "SELECT user_id, labels, subscribe, comment FROM users WHERE user_id"
 _GET_ITEM = "SELECT item_id, is_hidden, categories, timestamp, labels, comment FROM items WHERE item_id"
 _LETTER = "seq, source, reason, payload, at"
+_PUT_LETTER = (
+    "INSERT INTO dead_letters (source, reason, payload, at) SELECT ?, ?, ?, ? "
+    "WHERE NOT EXISTS (SELECT 1 FROM dead_letters WHERE source = ?)"
+)
 _DROP_LETTERS = (
     "DELETE FROM dead_letters WHERE seq <= (SELECT seq FROM dead_letters ORDER BY seq DESC LIMIT 1 OFFSET ?)"
 )
@@ -90,7 +94,7 @@ class SqlStore(ABC):
         dead_letters: Sequence[DeadLetter] = (),
         register: bool = False,
         keep_erased_out: bool = False,
-    ) -> list[bool]:
+    ) -> Appended:
         """Store events and what belongs to them in one transaction; see `EventStore.append`."""
         with self._transaction() as session:
             seq = self._last_seq(session)
@@ -108,14 +112,14 @@ class SqlStore(ABC):
                 session.executemany(_PUT_OFFSET, rows)
             if dead_letters:
                 session.executemany(
-                    "INSERT INTO dead_letters (source, reason, payload, at) VALUES (?, ?, ?, ?)",
+                    _PUT_LETTER,
                     [
-                        (letter.source, letter.reason, letter.payload[:MAX_PAYLOAD], letter.at)
+                        (letter.source, letter.reason, letter.payload[:MAX_PAYLOAD], letter.at, letter.source)
                         for letter in dead_letters
                     ],
                 )
                 session.execute(_DROP_LETTERS, (self._max_dead_letters,))
-        return new
+        return Appended(new, seq=seq + sum(new))
 
     def since(self, seq: int, limit: int) -> list[Entry]:
         """Return up to `limit` entries after `seq`, in order."""
@@ -145,7 +149,7 @@ class SqlStore(ABC):
                 where, values = f"{where} AND type = ?", [*values, type]
             n_events = self._delete(session, where, values)
             if n_events:
-                _tell_erased(session, seq, "some", user_id)
+                _tell_erased(session, seq, "some", user_id, subject_of(item_id), type)
         return n_events
 
     def erase_user(self, user_id: str) -> int:
@@ -280,7 +284,7 @@ def event_at(row: tuple[Any, ...]) -> Event:
 
 def _entry(row: tuple[Any, ...]) -> Event | Erased:
     """Read a row of the log."""
-    return event_at(row[1:]) if row[1] is not None else Erased(row[4], row[2], row[6])
+    return event_at(row[1:]) if row[1] is not None else Erased(row[4], row[2], row[6], row[3], row[7])
 
 
 def _letter(row: tuple[Any, ...]) -> DeadLetter:
@@ -292,6 +296,8 @@ def _erased_at(session: Session) -> dict[str, int]:
     return dict(found)
 
 
-def _tell_erased(session: Session, seq: int, kind: str, some_id: str) -> None:
-    row = (seq, kind, subject_of(some_id), time.time_ns() // 1_000_000)
-    session.execute("INSERT INTO erased (seq, kind, subject, at) VALUES (?, ?, ?, ?)", row)
+def _tell_erased(
+    session: Session, seq: int, kind: str, some_id: str, item: str | None = None, type: str | None = None
+) -> None:
+    row = (seq, kind, subject_of(some_id), time.time_ns() // 1_000_000, item, type)
+    session.execute("INSERT INTO erased (seq, kind, subject, at, item, type) VALUES (?, ?, ?, ?, ?, ?)", row)

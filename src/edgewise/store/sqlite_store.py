@@ -19,8 +19,8 @@ from edgewise.store.event import Event
 from edgewise.store.protocol import MAX_DEAD_LETTERS
 from edgewise.store.sql_store import EVENT, LAST_SEQ, Session, SqlStore, row_of
 
-FORMAT = 1
-"""The number of the tables' layout; a file of another number is refused, not guessed at."""
+FORMAT = 2
+"""The number of the tables' layout: a file of format 1 is brought up to it, one of another number refused."""
 
 _APPLICATION = 0x45445745  # "EDWE" in the file's header: another program's SQLite file is not taken for ours
 _WAIT_S = 10.0
@@ -44,7 +44,9 @@ CREATE TABLE item_events (
 CREATE TABLE indexed (items_up_to INTEGER NOT NULL) STRICT;
 INSERT INTO indexed VALUES (0);
 CREATE INDEX events_about_user ON events (target_user_id) WHERE target_user_id IS NOT NULL;
-CREATE TABLE erased (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE TABLE erased (
+  seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, at INTEGER NOT NULL, item TEXT, type TEXT
+) STRICT;
 CREATE TABLE users (
   user_id TEXT PRIMARY KEY, labels TEXT NOT NULL DEFAULT 'null', subscribe TEXT NOT NULL DEFAULT '[]',
   comment TEXT NOT NULL DEFAULT ''
@@ -60,6 +62,13 @@ CREATE TABLE offsets (
 CREATE TABLE dead_letters (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL, at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX dead_letters_of_source ON dead_letters (source);
+"""
+
+_FROM_1_TO_2 = """
+ALTER TABLE erased ADD COLUMN item TEXT;
+ALTER TABLE erased ADD COLUMN type TEXT;
+CREATE INDEX IF NOT EXISTS dead_letters_of_source ON dead_letters (source);
 """
 
 _INSERT = f"INSERT INTO events (seq, {EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
@@ -248,7 +257,7 @@ class SqliteStore(SqlStore):
             raise StoreError(
                 f"{self.path} is a SQLite file of another program; it was left alone. Name another folder."
             )
-        if n_tables and version != FORMAT:
+        if n_tables and version not in (1, FORMAT):
             raise StoreError(
                 f"{self.path} has format {version}; this version of edgewise reads format {FORMAT}. Open it with the version that made it."
             )
@@ -264,7 +273,10 @@ class SqliteStore(SqlStore):
                 for statement in _TABLES.split(";\n"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            elif connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+                for statement in _FROM_1_TO_2.split(";\n"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _empty_log(self) -> None:
         """Bring the write-ahead log into the file and cut it to nothing: old pages of it hold what was erased."""
