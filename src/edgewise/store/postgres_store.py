@@ -142,35 +142,38 @@ class PostgresStore(SqlStore):
         Raises:
             StoreBusyError: if another server holds it; the text tells which.
         """
-        with contextlib.ExitStack() as stack, self._explaining():
-            guard = [stack.enter_context(contextlib.closing(self._connect()))]
-            if not self._take(guard[0]):
-                holder = self._read("SELECT holder FROM about")[0][0]
-                raise StoreBusyError(
-                    f"{self.where} is served by {holder} already, and one server at a time may. Stop that one, or name "
-                    "another schema with [store] name."
-                )
-            with self._transaction() as session:  # whoever wrote before has finished
-                update = "UPDATE about SET epoch = epoch + 1, holder = ? RETURNING epoch"
-                self._epoch = session.execute(update, (this_process(),)).fetchone()[0]
+        with self._explaining():
+            guard = self._connect()
+        try:
+            with self._explaining():
+                if not self._take(guard):
+                    holder = self._read("SELECT holder FROM about")[0][0]
+                    raise StoreBusyError(
+                        f"{self.where} is served by {holder} already, and one server at a time may. Stop that one, or name "
+                        "another schema with [store] name."
+                    )
+                with self._transaction() as session:  # whoever wrote before has finished
+                    update = "UPDATE about SET epoch = epoch + 1, holder = ? RETURNING epoch"
+                    epoch = session.execute(update, (this_process(),)).fetchone()[0]
+            self._epoch = epoch
 
             def keep() -> None:
+                nonlocal guard
                 with contextlib.suppress(psycopg.Error):
-                    guard[0].execute("SELECT 1")
+                    guard.execute("SELECT 1")
                     return
-                guard[0].close()
+                guard.close()
                 with contextlib.suppress(psycopg.Error):
-                    guard[0] = self._connect()
-                    is_ours = self._read("SELECT epoch FROM about")[0][0] == self._epoch
-                    if not (is_ours and self._take(guard[0])):
-                        guard[0].close()  # another second, another try
+                    guard = self._connect()
+                    is_ours = self._read("SELECT epoch FROM about")[0][0] == epoch
+                    if not (is_ours and self._take(guard)):
+                        guard.close()  # another second, another try
 
-            try:
-                with repeated(keep, _KEEP_S):
-                    yield
-            finally:
-                self._epoch = None
-                guard[0].close()
+            with repeated(keep, _KEEP_S):
+                yield
+        finally:
+            self._epoch = None
+            guard.close()
 
     def close(self) -> None:
         """Let go of the connections."""
