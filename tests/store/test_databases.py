@@ -315,6 +315,35 @@ def test_an_erased_user_is_in_no_file_of_redis() -> None:
         server.remove()
 
 
+def test_after_the_clean_up_that_the_docs_name_an_erased_user_is_in_no_table_file_of_postgres() -> None:
+    server = PostgresServer()
+    try:
+        server.start()
+        store = PostgresStore(server.url)
+        for batch in range(20):
+            store.append([event(50 * batch + place, f"person-{place:03d}") for place in range(50)], register=True)
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("ANALYZE")
+            connection.execute("CHECKPOINT")
+
+            def in_tables(some_id: bytes) -> bool:
+                files = [path for path in (server.data / "base").rglob("*") if path.is_file()]
+                return any(some_id in path.read_bytes() for path in files)
+
+            assert in_tables(b"person-003")
+            assert store.erase_user("person-003") == 20
+            page = (Path(__file__).parents[2] / "docs" / "stores.md").read_text(encoding="utf-8")
+            statements = page.partition("`VACUUM (")[2].partition("`")[0]
+            for statement in f"VACUUM ({statements}".split(";"):
+                if statement.strip():
+                    connection.execute(statement.encode())
+        assert not in_tables(b"person-003")
+        assert in_tables(b"person-004")
+        store.close()
+    finally:
+        server.remove()
+
+
 def test_a_postgres_that_does_not_flush_is_refused_unless_that_is_accepted() -> None:
     server = PostgresServer("fsync=off")
     try:

@@ -225,7 +225,7 @@ class PostgresStore(SqlStore):
         """Be the only writer: all or nothing, and on the server's disk when the block has ended."""
         with self._writing, self._explaining(), self._lent() as connection:
             try:
-                cursor = connection.execute(self._begin)
+                cursor = connection.execute(self._begin, prepare=False)  # several statements at once
                 while cursor.nextset():
                     pass
                 epoch, last_seq = cursor.fetchone() or (0, 0)
