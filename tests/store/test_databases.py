@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edgewise.errors import StoreBusyError, StoreError
+from edgewise.errors import DataError, StoreBusyError, StoreError
 from edgewise.store import DeadLetter, Erased, Event, EventStore, StoreConfig, StoreFolder, open_events
 from edgewise.store.postgres_store import PostgresStore
 from edgewise.store.redis_store import RedisStore
@@ -368,6 +368,22 @@ def test_a_schema_of_another_program_and_another_format_are_refused(postgres: Po
         PostgresStore(postgres.url, schema=foreign)
     with pytest.raises(StoreError, match="has format 9; this version of edgewise reads format 1"):
         PostgresStore(postgres.url, schema=newer)
+
+
+def test_a_user_who_may_not_make_a_schema_can_be_given_one(postgres: PostgresServer) -> None:
+    name = some_name()
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN".encode())
+        connection.execute(f"CREATE SCHEMA {name} AUTHORIZATION {name}".encode())
+    url = postgres.url.replace("edgewise@", f"{name}@")
+    with pytest.raises(StoreError, match=r"cannot be written \(permission denied for database"):
+        PostgresStore(url, schema=some_name())
+    store = PostgresStore(url, schema=name)
+    assert store.append([event(1)]) == [True]
+    with pytest.raises(DataError, match="cannot hold") as refused:
+        store.append([event(2, "someone private", value=None)])
+    assert "someone private" not in str(refused.value)
+    store.close()
 
 
 def test_confirmed_means_flushed_even_where_the_database_says_otherwise(postgres: PostgresServer) -> None:

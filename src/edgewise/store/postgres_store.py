@@ -297,7 +297,9 @@ class PostgresStore(SqlStore):
         if there is None:
             with connection.transaction():
                 connection.execute(f"SELECT pg_advisory_xact_lock({_WRITING}, {self._number})".encode())
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}".encode())
+                row = connection.execute("SELECT to_regnamespace(%s) IS NULL", (self._schema,)).fetchone()
+                if row is not None and row[0]:  # who may not make a schema may be given one
+                    connection.execute(f"CREATE SCHEMA {self._schema}".encode())
                 tables = connection.execute(
                     "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename", (self._schema,)
                 ).fetchall()
@@ -359,7 +361,9 @@ def _was_left(connection: psycopg.Connection) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]
+    """Say in one line what went wrong; a server's details show the row, and are left out."""
+    told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return " ".join((told or str(error)).split())[:500]
 
 
 def _explained(error: psycopg.Error, where: str) -> StoreError:
