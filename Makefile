@@ -44,6 +44,7 @@ soak: $(VENV)/.all  ## kill writing commands, stores and databases at random mom
 	$(BIN)/python tests/soak/kill_store_writers.py
 	$(BIN)/python tests/soak/kill_store_writers.py --server postgres
 	$(BIN)/python tests/soak/kill_store_writers.py --server redis
+	$(BIN)/python -m tests.soak.kill_servers
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -56,6 +56,21 @@ def test_a_strangers_history_scores_as_a_users() -> None:
     assert (model.score_history(csr_array((1, 28))) == 0).all()
 
 
+def test_a_new_item_solves_the_normal_equations_of_its_side() -> None:
+    data = random_dataset()
+    model = ALS(embedding_dim=6, alpha=8.0, regularization=0.7).fit(data)
+    users = model.users.astype(np.float64)
+    met = np.zeros(35)
+    met[[3, 8, 20]] = 1
+    confidence = np.diag(np.where(met > 0, 8.0, 1.0))
+    expected = np.linalg.solve(users.T @ confidence @ users + 0.7 * np.eye(6), users.T @ confidence @ met)
+    history = data.users.ids_at(np.array([3, 8, 20]))
+    np.testing.assert_allclose(model.embed_new("item", history=history)[0], expected, rtol=1e-3, atol=1e-5)
+    more = model.with_new_items([9999], history=[history])
+    [place] = more.catalogue.items.index_of([9999])
+    np.testing.assert_allclose(more.items[place], expected, rtol=1e-3, atol=1e-5)
+
+
 def test_contributions_add_up_to_the_score() -> None:
     data = random_dataset()
     model = ALS(embedding_dim=8).fit(data)

@@ -161,3 +161,52 @@ def test_of_an_erased_user_only_what_came_since_is_known(knn: Recommender) -> No
     known = users.known("u000", since_training_alone=True)
     assert not known.is_known
     assert knn.catalogue.items.ids_at(known.seen).to_list() == [1000]
+
+
+@pytest.mark.parametrize("name", ["als", "lightgcn", "graphsage"])
+@pytest.mark.parametrize("user", ["u000", "stranger", "u005"])
+def test_a_vector_asks_an_index_for_what_the_scores_say(name: str, user: str, train: Dataset) -> None:
+    """A known user with news, a newcomer, and one to whom nothing has happened."""
+    few = {} if name == "als" else {"epochs": 5, "embedding_dim": 8}
+    model = build(name, few).fit(train)
+    news = [Event(who, item) for who in ("u000", "stranger") for item in ("1030", "1031")]
+    users = LiveUsers(model, live_of(*news, Event("u000", "1003", "unlike")))
+    known = users.known(user)
+    scores, vector = users.scores(known), users.vector(known)
+    assert vector is not None
+    assert users.index is not None
+    np.testing.assert_allclose(users.index.scores_of(vector, np.arange(44)), scores, rtol=1e-3, atol=1e-4)
+
+
+def test_popularity_counts_what_happened_since(train: Dataset) -> None:
+    model = build("als").fit(train)
+    live = LiveEvents()
+    users = LiveUsers(model, live)
+    everything = np.ones(44, dtype=np.bool_)
+    first = int(users.by_popularity.first(everything, 1)[1][0])
+    live.apply(Event(f"n{number}", "1007") for number in range(40))
+    live.apply([Event("n0", "1007"), Event("n1", "1007", "like"), Event("n2", "no such item")])
+    items, counts = users.by_popularity.first(everything, 1)
+    assert model.catalogue.items.ids_at(items).to_list() == [1007]
+    [before] = model.catalogue.item_counts[items]
+    assert first < counts[0] == before + 40
+    everything[items] = False
+    assert users.by_popularity.first(everything, 1)[0][0] != items[0]
+    live.forget_item("1007")
+    assert users.by_popularity.first(everything, 44)[1].max() == first
+
+
+def test_likeness_is_the_cosine_with_an_index_and_without(train: Dataset) -> None:
+    everything = np.ones(44, dtype=np.bool_)
+    for name in ("als", "item-knn"):
+        model = build(name).fit(train)
+        users = LiveUsers(model, LiveEvents())
+        assert (users.likeness is None) == (name == "item-knn")
+        everything[[5, 9]] = False
+        found = users.similar_items(5, 6, everything)
+        assert found is not None
+        alike = model.similarity_block(np.array([5]))
+        assert alike is not None
+        expected = np.where(everything & (alike[0] != 0), alike[0], -np.inf)
+        assert found[0].tolist() == np.argsort(-expected, kind="stable")[:6].tolist()
+        np.testing.assert_allclose(found[1], expected[found[0]], rtol=1e-5)

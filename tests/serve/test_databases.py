@@ -88,7 +88,7 @@ def test_what_was_acknowledged_is_there_once_when_the_database_is_killed_under_l
     try:
         acknowledged: list[str] = []
         sent, n_refused, until, killed = 0, 0, time.monotonic() + 60, 0
-        while len(acknowledged) < 600 and time.monotonic() < until:
+        while len(acknowledged) < 500 and time.monotonic() < until:
             ids = [f"e{sent + place}" for place in range(5)]
             body = [{"event_id": some_id, "user_id": "u002", "item_id": "1001"} for some_id in ids]
             if server.ask("POST", "/v1/events", body)[0] == 200:

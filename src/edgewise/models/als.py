@@ -100,17 +100,22 @@ class ALS(Recommender):
 
     def embed_history(self, rows: csr_array) -> Floats:
         """Solve for the vectors of anyone: float32 [b, d] from confidences before alpha [b, n_items]."""
-        vectors = np.zeros((rows.shape[0], self.items.shape[1]), dtype=np.float32)
-        gram = self._gram()
+        return self._solved(rows, self.items, self._gram())
+
+    def _solved(self, rows: csr_array, others: Floats, gram: Doubles) -> Floats:
+        """Solve for the vectors of one side, float32 [b, d], from confidences [b, n_others], given those of the other side."""
+        vectors = np.zeros((rows.shape[0], others.shape[1]), dtype=np.float32)
         for row, (start, stop) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
-            y = self.items[rows.indices[start:stop]].astype(np.float64)  # [n_history, d]
+            y = others[rows.indices[start:stop]].astype(np.float64)  # [n_history, d]
             confidence = self.config.alpha * rows.data[start:stop].astype(np.float64)
             vectors[row] = np.linalg.solve(_weighted_gram(gram, y, confidence), y.T @ confidence)
         return vectors
 
     def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
-        """Solve for the vectors of new users from their histories, each item with a weight of 1."""
-        return by_history(self.embed_history, newcomers) if newcomers.side == "user" else None
+        """Solve for the vectors of newcomers from their histories, each interaction with a weight of 1."""
+        if newcomers.side == "user":
+            return by_history(self.embed_history, newcomers)
+        return by_history(lambda rows: self._solved(rows, self.users, self._gram_of(self.users)), newcomers)
 
     def item_vectors(self) -> Floats:
         """Return the items' vectors."""
@@ -129,10 +134,13 @@ class ALS(Recommender):
         """Y^T Y + regularization I: float64 [d, d]; kept, since a service asks again for every newcomer."""
         kept: tuple[Floats, Doubles] | None = self.__dict__.get("_kept_gram")
         if kept is None or kept[0] is not self.items:
-            items = self.items.astype(np.float64)
-            kept = self.items, items.T @ items + self.config.regularization * np.eye(items.shape[1])
-            self._kept_gram = kept
+            kept = self._kept_gram = self.items, self._gram_of(self.items)
         return kept[1]
+
+    def _gram_of(self, vectors: Floats) -> Doubles:
+        y = vectors.astype(np.float64)
+        gram: Doubles = y.T @ y + self.config.regularization * np.eye(y.shape[1])
+        return gram
 
 
 def _weighted_gram(gram: Doubles, y: Doubles, confidence: Doubles) -> Doubles:

@@ -23,9 +23,10 @@ from edgewise.newcomers import Newcomers
 from edgewise.pipeline.fallback import popular_scores
 from edgewise.pipeline.item_times import item_times
 from edgewise.pipeline.orders import Order
+from edgewise.ranking import NOTHING, top_k
 from edgewise.recommender import Recommender
 from edgewise.retrieval import ExactIndex, VectorIndex
-from edgewise.types import Doubles, Floats, Index
+from edgewise.types import Bools, Doubles, Floats, Index
 
 MakeIndex: TypeAlias = Callable[[Floats, Floats], VectorIndex]
 """From vectors float32 [n_items, d], and some float32 [n, d] such as will be asked, to an index."""
@@ -230,6 +231,22 @@ class LiveUsers:
         """An index whose scores are cosines of items; None for a model without places of items."""
         vectors = self.model.unit_items
         return None if vectors is None else self._make_index(vectors, vectors)
+
+    def similar_items(self, item: int, k: int, allowed: Bools) -> tuple[Index, Floats] | None:
+        """Return what is most like an item, of what may be shown: items int64 and likenesses float32, at most k.
+
+        What has nothing in common with it, a likeness of 0, is left out. None for a model that tells no likeness.
+        """
+        unit = self.model.unit_items
+        if self.likeness is not None and unit is not None:
+            best, scores = self.likeness.search(unit[[item]], min(k, allowed.size), allowed=allowed)
+        else:
+            alike = self.model.similarity_block(np.array([item]))
+            if alike is None:
+                return None
+            best, scores = top_k(np.where(allowed, alike, np.nan).astype(np.float32), min(k, allowed.size), None)
+        kept = (best[0] != NOTHING) & (scores[0] != 0)
+        return best[0][kept], scores[0][kept]
 
     @cached_property
     def by_time(self) -> Order | None:

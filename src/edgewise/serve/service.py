@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numba
 import numpy as np
 
 from edgewise.data.ids import UNKNOWN
@@ -22,7 +23,6 @@ from edgewise.pipeline.live import Known
 from edgewise.pipeline.neighbours import similar_users
 from edgewise.pipeline.recommend import Pipeline, PipelineConfig, RerankConfig
 from edgewise.pipeline.titles import titles_of
-from edgewise.ranking import NOTHING, top_k
 from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
 from edgewise.serve.arrivals import with_arrivals
@@ -33,6 +33,7 @@ from edgewise.store.event import SteadyClock, subject_of
 from edgewise.types import Bools, Floats, Index
 
 _PAGE = 5000
+_MAX_CATEGORIES = 256
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Serving:
         may_be_shown: bool [n_items], before anything was hidden through the service.
         followed: what the log tells beyond the model.
         trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
+        categories: the items of those asked for since something was told of an item.
     """
 
     version: str
@@ -57,6 +59,7 @@ class Serving:
     item_index: dict[str, int]
     trained: Pipeline
     arrived: frozenset[str] = frozenset()
+    categories: dict[str, Bools] = field(default_factory=dict)
 
     @property
     def model(self) -> Recommender:
@@ -233,25 +236,14 @@ class Service:
         """List what is most like an item; nothing for one that the model does not know."""
         serving = self.serving
         place = serving.item_index.get(item_id)
-        users, unit = serving.pipeline.users, serving.model.unit_items
-        if place is not None and users.likeness is not None and unit is not None:
-            allowed = self._among(serving, category).copy()
-            allowed[place] = False
-            found, scores = users.likeness.search(unit[[place]], min(n + offset, allowed.size), allowed=allowed)
-            there = (found[0] != NOTHING) & (scores[0] != 0)  # nothing in common is no likeness
-            return self._list_of(serving, found[0][there][offset:], scores[0][there][offset:], "item-to-item")
-        alike = None if place is None else serving.model.similarity_block(np.array([place]))
-        if place is None or alike is None:
-            why = (
-                f"{serving.model.name} does not know this item"
-                if place is None
-                else f"{serving.model.name} tells no likeness"
-            )
-            return List([], [], [], (), why, serving.version)
-        scores = np.asarray(alike[0], dtype=np.float32).copy()
-        scores[place] = np.nan
-        scores[scores == 0] = np.nan  # nothing in common is no likeness
-        return self._best(serving, scores, n, offset, category, "item-to-item")
+        if place is None:
+            return List([], [], [], (), f"{serving.model.name} does not know this item", serving.version)
+        allowed = self._among(serving, category).copy()
+        allowed[place] = False
+        found = serving.pipeline.users.similar_items(place, n + offset, allowed)
+        if found is None:
+            return List([], [], [], (), f"{serving.model.name} tells no likeness", serving.version)
+        return self._list_of(serving, found[0][offset:], found[1][offset:], "item-to-item")
 
     def similar_users(self, user_id: str, n: int, offset: int = 0) -> List:
         """List who met most of what a user met, erased users left out."""
@@ -408,6 +400,7 @@ class Service:
 
     def _swap(self, version: str, *, points: bool) -> None:
         """Let another version answer; `points`: and write it down. What another process has written down is left alone."""
+        numba.set_num_threads(1)  # of this thread alone: requests need the other processors
         with self._swapping:
             self.models.path(version)
             if self.serving.version != version:
@@ -473,11 +466,13 @@ class Service:
 
     def _follow_on(self) -> None:
         """Look for what others wrote into the store: events, and another current model."""
+        numba.set_num_threads(1)
         failed, refused = "", ""
         while not self._stop.wait(self._follow_s):
             try:
                 self.follow()
                 self._let_in()
+                _ = self.serving.pipeline.users.likeness  # made here, so that no request has to wait for it
                 current = self.models.current
                 if current is not None and current not in (self.serving.version, refused):
                     refused = current  # one that cannot be loaded is not tried again before another was current
@@ -522,6 +517,7 @@ class Service:
     def _show(self, serving: Serving) -> None:
         """Let a model's lists obey what is told of items."""
         with self._telling:
+            serving.categories.clear()
             mask = serving.may_be_shown.copy()
             hidden = [item.item_id for item in self._items.values() if item.is_hidden]
             if erased := serving.followed.erased_items:
@@ -535,11 +531,16 @@ class Service:
         return shown if category is None else shown & self._of_category(serving, category)
 
     def _of_category(self, serving: Serving, category: str) -> Bools:
-        mask = serving.pipeline.of_category(category).copy()
-        for item in list(self._items.values()):
-            place = serving.item_index.get(item.item_id)
-            if place is not None and category in item.categories:
-                mask[place] = True
+        """Tell which items are of a category, by training or by what was told: bool [n_items], not to be written to."""
+        with self._telling:
+            mask = serving.categories.get(category)
+            if mask is None:
+                mask = serving.pipeline.of_category(category).copy()
+                told = (item.item_id for item in self._items.values() if category in item.categories)
+                mask[[serving.item_index[item] for item in told if item in serving.item_index]] = True
+                if len(serving.categories) >= _MAX_CATEGORIES:
+                    serving.categories.clear()
+                serving.categories[category] = mask
         return mask
 
     def _listed(
@@ -557,13 +558,6 @@ class Service:
             serving.version,
             served.stages_ms,
         )
-
-    def _best(self, serving: Serving, scores: Floats, n: int, offset: int, category: str | None, source: str) -> List:
-        scores = np.where(self._among(serving, category), scores, np.nan).astype(np.float32)
-        best: Index
-        best, found = top_k(scores[None, :], min(n + offset, scores.size))
-        there = best[0] != NOTHING
-        return self._list_of(serving, best[0][there][offset:], found[0][there][offset:], source)
 
     def _list_of(self, serving: Serving, items: Index, scores: Floats, source: str) -> List:
         places = items.tolist()
