@@ -1,6 +1,7 @@
 """What goes wrong around a store in a server, done for real: killed servers, two servers of one store, settings that lose data."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -229,6 +230,7 @@ def test_a_redis_that_loses_what_it_confirms_is_refused_unless_that_is_accepted(
     for settings, told in (
         (("--save", ""), "runs with appendonly no and appendfsync everysec: what it confirms can be lost"),
         (("--appendonly", "yes", "--save", ""), "runs with appendfsync everysec"),
+        (("--appendonly", "yes", "--save", "", "--rename-command", "CONFIG", ""), "does not tell its settings"),
         (
             (
                 "--appendonly",
@@ -253,6 +255,27 @@ def test_a_redis_that_loses_what_it_confirms_is_refused_unless_that_is_accepted(
             store.close()
         finally:
             server.remove()
+
+
+def test_an_answer_that_does_not_come_is_told_and_what_is_sent_again_counts_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgewise.store.redis_store._WAIT_S", 0.3)
+    server = RedisServer()
+    try:
+        server.start()
+        store = RedisStore(server.url)
+        store.append([event(1)])
+        assert server.process is not None
+        server.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(StoreBusyError, match="cannot be reached"):
+            store.append([event(2)])
+        server.process.send_signal(signal.SIGCONT)
+        assert store.append([event(2), event(3)]) == [False, True], "the first had arrived"
+        assert [entry for _, entry in store.since(0, 10)] == [event(1), event(2), event(3)]
+        store.close()
+    finally:
+        server.remove()
 
 
 def test_a_redis_that_comes_back_with_other_settings_is_not_written() -> None:
