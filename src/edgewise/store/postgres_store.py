@@ -38,8 +38,10 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "15s",
     "default_transaction_isolation": "read committed",  # the numbers are read behind the lock, not before it
     "extra_float_digits": "1",
-    # Each query here has an index that answers it; before the first ANALYZE the planner would rather read a table whole.
+    # Each query here has an index that answers it in order; where the planner's statistics are old or not there yet, it would
+    # rather read a table whole, or all of the log that is left, and sort.
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
 }

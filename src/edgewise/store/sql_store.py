@@ -177,9 +177,9 @@ class SqlStore(ABC):
 
     def export_user(self, user_id: str) -> dict[str, Any]:
         """Return all that is stored of a user, as JSON has it."""
-        query = f"SELECT {EVENT} FROM events WHERE user_id = ? OR target_user_id = ? ORDER BY seq"
-        rows = self._read(query, (user_id, user_id))
-        return exported(self.user(user_id), [event_at(row) for row in rows])
+        by, about = (f"SELECT seq, {EVENT} FROM events WHERE {key} = ?" for key in ("user_id", "target_user_id"))
+        rows = self._read(f"{by} UNION {about} ORDER BY seq", (user_id, user_id))
+        return exported(self.user(user_id), [event_at(row[1:]) for row in rows])
 
     def put_users(self, users: Sequence[StoredUser]) -> None:
         """Store objects of users; one that is there is replaced."""

@@ -199,6 +199,8 @@ def an_export_holds_everything(open_store: Open) -> None:
     """The object and all events, by and about the user."""
     store = open_store()
     store.append([event(1), event(2, "v", None, type="follow", target_user_id="u"), event(3, "v")])
+    store.append([event(4, "w", None, type="follow", target_user_id="w")])
+    assert [record["event_id"] for record in store.export_user("w")["events"]] == ["e4"], "by and about: once"
     store.put_users([StoredUser("u", labels=["a"], subscribe=("x",), comment="hello")])
     told = store.export_user("u")
     assert told["user"] == {"user_id": "u", "labels": ["a"], "subscribe": ["x"], "comment": "hello"}
