@@ -1,27 +1,33 @@
 """The event store: events a second, latency of single events, reading a history, size on disk; with flushing to the disk.
 
-    python benchmarks/store.py [--sizes 100000 1000000] [--seconds 5] [--folder PLACE]
+    python benchmarks/store.py [--sizes 100000 1000000] [--seconds 5] [--folder PLACE] [--databases]
 
 Events have ids of 32 digits at random, as hashes are, users uniform over 100,000 and items over 20,000. Beside ours:
   - `flush`: what the disk itself takes to flush 4 kB (fdatasync), before and after: all durable figures stand on it;
   - `bare`: the same batches into one SQLite table with the primary key (user_id, timestamp, item_id) and nothing else: no
     numbering, no check for repeats by id, no further index.
 Batches of ours and of `bare` take turns. Prints JSON.
+
+With --databases, instead: the stores in SQLite, PostgreSQL and Redis, each in a server that is started for it on this machine, by
+turns. Also appended to benchmarks/log.jsonl.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
+import os
 import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from edgewise.store import Event, GroupCommit, SqliteStore, event_of, events_of_json
+from edgewise.store import Event, EventStore, GroupCommit, SqliteStore, event_of, events_of_json
 from edgewise.store.event import record_of
 
 START = 1_700_000_000_000
@@ -52,8 +58,6 @@ def timed(act: Callable[[], object]) -> float:
 
 
 def flush(folder: Path) -> dict[str, float]:
-    import os
-
     with (folder / "flush").open("wb", buffering=0) as file:
         found = []
         for _ in range(200):
@@ -95,12 +99,11 @@ def batches(folder: Path, size: int, seconds: float) -> dict[str, object]:
     return {"batch": size, "events": first, **rates}
 
 
-def singles(folder: Path, n_threads: int, seconds: float) -> dict[str, object]:
+def singles(store: EventStore, n_threads: int, seconds: float) -> dict[str, object]:
     """Latency of one durable event, with several callers side by side."""
-    store = SqliteStore(folder / f"singles{n_threads}.db")
     group = GroupCommit(store)
     took: list[list[float]] = [[] for _ in range(n_threads)]
-    ready = [events(thread * 10**7, 10_000, np.random.default_rng(thread)) for thread in range(n_threads)]
+    ready = [events((thread + n_threads) * 10**7, 10_000, np.random.default_rng(thread)) for thread in range(n_threads)]
     until = time.perf_counter() + seconds
 
     def call(thread: int) -> None:
@@ -117,7 +120,6 @@ def singles(folder: Path, n_threads: int, seconds: float) -> dict[str, object]:
         thread.join()
     wall = time.perf_counter() - start
     group.close()
-    store.close()
     latencies = [one for some in took for one in some]
     return {"threads": n_threads, "events_per_s": round(len(latencies) / wall), **spread(latencies)}
 
@@ -192,17 +194,112 @@ def reading_json() -> dict[str, object]:
     return {name: round(1000 / seconds) for name, seconds in best.items()}
 
 
+def measured(stores: dict[str, EventStore], size_of: dict[str, Callable[[], int]], seconds: float) -> dict[str, object]:
+    """Let several stores do the same by turns."""
+    rng = np.random.default_rng(0)
+    found: dict[str, dict[str, object]] = {name: {} for name in stores}
+    empty = {name: size_of[name]() for name in stores}
+    first = 0
+    for size in (100, 1000):
+        took: dict[str, list[float]] = {name: [] for name in stores}
+        until = time.perf_counter() + seconds * len(stores)
+        while time.perf_counter() < until:
+            batch = events(first, size, rng)
+            first += size
+            for name, store in stores.items():
+                took[name].append(timed(lambda store=store, batch=batch: store.append(batch, register=True)))
+        for name, all_of in took.items():
+            found[name][f"batches of {size}"] = {"events_per_s": round(size / float(np.median(all_of)))} | spread(
+                all_of
+            )
+    for name, store in stores.items():
+        found[name]["bytes_per_event"] = round((size_of[name]() - empty[name]) / first)
+        heavy = [
+            Event(f"heavy{k}", f"heavy{k % 100}", f"item{k % 20_000:05d}", timestamp=START + 50 * k)
+            for k in range(15_000)
+        ]
+        for start in range(0, len(heavy), 1000):
+            store.append(heavy[start : start + 1000])
+        for n_threads in (1, 8):
+            found[name][f"single events, {n_threads} callers"] = singles(store, n_threads, seconds)
+    for name, store in stores.items():
+        reads = [timed(lambda k=k, store=store: store.of_user(f"heavy{k % 100}", 100)) for k in range(1000)]
+        entries = min(timed(lambda store=store: store.since(first // 2, 10_000)) for _ in range(5))
+        nothing = [timed(lambda store=store, end=store.last_seq: store.since(end, 5000)) for _ in range(300)]
+        erased = [timed(lambda store=store, k=k: store.erase_user(f"heavy{k}")) for k in range(3)]
+        found[name] |= {
+            "last_100_of_a_user": spread(reads),
+            "log_entries_read_per_s": round(10_000 / entries),
+            "looking_for_what_is_new": spread(nothing),
+            "erasing_a_user_s": round(float(np.median(erased)), 3),
+        }
+    return {"events": first, **found}
+
+
+def databases(seconds: float) -> None:
+    """Compare the stores, each database in a server of its own; printed and logged."""
+    import sys
+
+    import psycopg
+    import redis
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.store.servers import PostgresServer, RedisServer
+
+    from edgewise.compare.machine import machine
+    from edgewise.store.postgres_store import PostgresStore
+    from edgewise.store.redis_store import RedisStore
+
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        postgres, cache = PostgresServer("shared_buffers=128MB"), RedisServer()
+        for server in (postgres, cache):
+            stack.callback(server.remove)
+            server.start()
+        stores: dict[str, EventStore] = {
+            "sqlite": SqliteStore(folder / "events.db"),
+            "postgres": PostgresStore(postgres.url),
+            "redis": RedisStore(cache.url),
+        }
+        for store in stores.values():
+            stack.callback(store.close)
+        client = stack.enter_context(redis.Redis.from_url(cache.url))
+        connection = stack.enter_context(psycopg.connect(postgres.url, autocommit=True))
+        tables = "SELECT sum(pg_total_relation_size(format('edgewise.%I', tablename)::regclass)) FROM pg_tables WHERE schemaname = 'edgewise'"
+        sizes: dict[str, Callable[[], int]] = {
+            "sqlite": lambda: size_of(folder / "events.db"),
+            "postgres": lambda: int(connection.execute(tables).fetchone()[0]),  # type: ignore[index]
+            "redis": lambda: int(client.info("memory")["used_memory"]),
+        }
+        row: dict[str, object] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "model": "stores"}
+        row |= {"load": os.getloadavg(), "flush": [flush(folder)], "seconds": seconds}
+        row |= {"rows": measured(stores, sizes, seconds), "machine": machine()}
+        row["versions"] = {
+            "postgres": connection.info.server_version,
+            "redis": client.info("server")["redis_version"],
+            "sqlite": sqlite3.sqlite_version,
+        }
+    print(json.dumps(row, indent=1))
+    with (Path(__file__).parent / "log.jsonl").open("a") as log:
+        log.write(json.dumps(row) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--folder", type=Path, help="where to write; default: the system's folder for temporary files")
+    parser.add_argument("--databases", action="store_true", help="compare the stores in SQLite, PostgreSQL and Redis")
     arguments = parser.parse_args()
+    if arguments.databases:
+        databases(arguments.seconds)
+        return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as place:
         folder = Path(place)
         found: dict[str, object] = {"flush": [flush(folder)]}
         found["batches"] = [batches(folder, size, arguments.seconds) for size in (100, 1000)]
-        found["single events"] = [singles(folder, n_threads, arguments.seconds) for n_threads in (1, 8)]
+        with contextlib.closing(SqliteStore(folder / "singles.db")) as store:
+            found["single events"] = [singles(store, n_threads, arguments.seconds) for n_threads in (1, 8)]
         found["growth"] = growth(folder, arguments.sizes)
         found["events a second from JSON"] = reading_json()
         found["flush"] = [*found["flush"], flush(folder)]  # type: ignore[misc]

@@ -93,4 +93,6 @@ def _explain(problem: Any, settings: type[Settings]) -> str:
     if problem["type"] == "missing":
         return f"setting {name!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "secret":  # raised as PydanticCustomError: the value must not be shown
+        return f"{name}: {message}"
     return f"{name} = {problem['input']!r}: {message}" if name else message  # without a name: how several fit together

@@ -18,6 +18,7 @@ from edgewise.models.registry import model_class
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.settings import ServiceConfig
+from edgewise.store.settings import StoreConfig
 from edgewise.train.config import TrainConfig
 
 
@@ -65,6 +66,7 @@ class RunConfig(Settings):
     retrieval: RetrievalConfig = RetrievalConfig()
     rerank: RerankConfig = RerankConfig()
     service: ServiceConfig = ServiceConfig()
+    store: StoreConfig = StoreConfig()
 
     def dataset(self) -> Dataset:
         """Read and clean the log that `[data] path` names.

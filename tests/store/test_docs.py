@@ -12,7 +12,7 @@ def blocks(page: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["events.md", "zh/events.md"])
+@pytest.mark.parametrize("page", ["events.md", "zh/events.md", "stores.md", "zh/stores.md"])
 def test_the_code_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
@@ -21,6 +21,7 @@ def test_the_code_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.
         exec(compile(block, page, "exec"), names)
 
 
-def test_both_pages_show_the_same_code() -> None:
-    bare = [[re.sub(r" *#.*", "", block) for block in blocks(page)] for page in ("events.md", "zh/events.md")]
+@pytest.mark.parametrize("name", ["events.md", "stores.md"])
+def test_both_pages_show_the_same_code(name: str) -> None:
+    bare = [[re.sub(r" *#.*", "", block) for block in blocks(page)] for page in (name, f"zh/{name}")]
     assert bare[0] == bare[1]

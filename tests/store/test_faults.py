@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgewise.errors import StoreBusyError, StoreError
-from edgewise.store import Event, SqliteStore, StoreFolder
+from edgewise.store import Erased, Event, SqliteStore, StoreFolder
 from edgewise.testing.store_contract import event
 from tests.soak.kill_store_writers import run_round
 
@@ -38,7 +38,7 @@ def stored(path: Path) -> list[str]:
 def test_killed_writers_lose_nothing_acknowledged_and_count_nothing_twice(n_rounds: int, tmp_path: Path) -> None:
     for seed in range(n_rounds):
         print(f"seed {seed}")  # noqa: T201 - shown where the test fails
-        run_round(tmp_path / "events.db", seed)
+        run_round(tmp_path, seed)
 
 
 FILL = """
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_told_and_left_alone(tmp_path: Path) -> None:
 def test_another_programs_file_and_another_format_are_refused(tmp_path: Path) -> None:
     foreign, newer = tmp_path / "foreign.db", tmp_path / "newer.db"
     SqliteStore(newer).close()
-    for path, statement in ((foreign, "CREATE TABLE t (x)"), (newer, "PRAGMA user_version = 2")):
+    for path, statement in ((foreign, "CREATE TABLE t (x)"), (newer, "PRAGMA user_version = 3")):
         connection = sqlite3.connect(path)
         connection.execute(statement)
         connection.close()
@@ -179,8 +179,32 @@ def test_another_programs_file_and_another_format_are_refused(tmp_path: Path) ->
     with pytest.raises(StoreError, match="SQLite file of another program; it was left alone"):
         SqliteStore(foreign)
     assert foreign.read_bytes() == before
-    with pytest.raises(StoreError, match="has format 2; this version of edgewise reads format 1"):
+    with pytest.raises(StoreError, match="has format 3; this version of edgewise reads format 2"):
         SqliteStore(newer)
+
+
+def test_a_file_of_the_first_format_is_brought_up_to_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    store = SqliteStore(path)
+    store.append([event(1), event(2, "v")])
+    store.erase_user("v")
+    store.close()
+    connection = sqlite3.connect(path)
+    for statement in ("DROP INDEX dead_letters_of_source", "ALTER TABLE erased DROP COLUMN item"):
+        connection.execute(statement)
+    connection.execute("ALTER TABLE erased DROP COLUMN type")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    for _ in range(2):
+        store = SqliteStore(path)
+        assert [type(entry) for _, entry in store.since(0, 10)] == [Event, Erased]
+        store.close()
+    store = SqliteStore(path)
+    store.erase_events("u", "i")
+    told = store.since(3, 10)[0][1]
+    assert isinstance(told, Erased)
+    assert told.item is not None
+    store.close()
 
 
 UNPRIVILEGED = """

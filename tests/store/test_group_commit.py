@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgewise.errors import DataError, StoreBusyError, StoreError
-from edgewise.store import Event, GroupCommit, Offset, SqliteStore
+from edgewise.store import Appended, Event, GroupCommit, Offset, SqliteStore
 from edgewise.testing.store_contract import event
 
 
@@ -20,7 +20,7 @@ class Slow(SqliteStore):
         self.sizes: list[int] = []
         self.began, self.may_go = threading.Semaphore(0), threading.Semaphore(0)
 
-    def append(self, events: Sequence[Event], **more: Any) -> list[bool]:
+    def append(self, events: Sequence[Event], **more: Any) -> Appended:
         self.sizes.append(len(events))
         self.began.release()
         assert self.may_go.acquire(timeout=30)
@@ -73,6 +73,17 @@ def test_a_transaction_has_a_size(slow: Slow) -> None:
     assert all(all(future.result(30)) for future in futures)
     assert slow.sizes == [1, 3, 3, 9]
     group.close()
+
+
+def test_what_is_kept_out_of_a_store_is_kept_out_of_a_group(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "events.db")
+    store.append([event(1, "gone")])
+    store.erase_user("gone")
+    group = GroupCommit(store, keep_erased_out=True)
+    found = group.append([event(1, "gone"), event(2)])
+    assert (found, found.seq) == ([False, True], store.last_seq)
+    group.close()
+    store.close()
 
 
 def test_one_bad_call_fails_alone(slow: Slow) -> None:

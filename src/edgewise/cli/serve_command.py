@@ -22,8 +22,8 @@ def serve(
 ) -> None:
     """Answer over HTTP with a fitted model, and learn from each event.
 
-    The key is in EDGEWISE_API_KEY; without one, only this machine is served. [serve], [rerank] and [service] of the
-    configuration say how lists are made and how much callers may ask. Ctrl-C stops it when all requests under way are answered.
+    The key is in EDGEWISE_API_KEY; without one, only this machine is served. [serve], [rerank], [service] and
+    [store] of the configuration say how lists are made, how much callers may ask, and where events are kept. Ctrl-C stops it when all requests under way are answered.
     """
     from pathlib import Path
 
@@ -52,5 +52,6 @@ def serve(
         config=settings.service,
         pipeline=settings.serve,
         rerank=settings.rerank,
+        events_in=settings.store,
         retrieval=settings.retrieval,
     )

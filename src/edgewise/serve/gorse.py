@@ -211,7 +211,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
 
     async def store(events: list[Event]) -> int:
         new = await asyncio.wrap_future(service.submit(events))
-        await asyncio.to_thread(service.follow)
+        await asyncio.to_thread(service.follow, new.seq)
         n_new = sum(new)
         metrics.events.labels("new").inc(n_new)
         metrics.events.labels("repeated").inc(len(new) - n_new)

@@ -1,5 +1,6 @@
 """From a model folder and a store folder to a server that runs until it is told to stop."""
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -19,7 +20,7 @@ from edgewise.serve.logs import log, start_logs
 from edgewise.serve.patience import impatient_after
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
-from edgewise.store import StoreFolder
+from edgewise.store import StoreConfig, StoreFolder, open_events
 
 
 def run(
@@ -32,6 +33,7 @@ def run(
     config: ServiceConfig | None = None,
     pipeline: PipelineConfig | None = None,
     rerank: RerankConfig | None = None,
+    events_in: StoreConfig | None = None,
     retrieval: RetrievalConfig | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is finished first.
@@ -42,6 +44,7 @@ def run(
         store: the store folder, made where there is none.
         host, port: where to listen. keys: who may do what.
         config: of the server. pipeline, rerank: how lists are made. retrieval: how items are found by their vectors.
+        events_in: where events are; without it, in the store folder.
 
     Raises:
         ConfigError: if there is no key and `host` is not this machine alone, or the port cannot be had.
@@ -55,7 +58,10 @@ def run(
     config = ServiceConfig() if config is None else config
     start_logs()
     folder = StoreFolder.open(store)
-    with folder.lock():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(folder.lock())
+        events = stack.enter_context(contextlib.closing(open_events(folder, events_in)))
+        stack.enter_context(events.lock())
         models = folder.models
         if model is not None and not (models.current is not None and models.was_removed(model)):
             had = set(models.versions())
@@ -64,7 +70,6 @@ def run(
                 models.swap(version)
         elif models.current is None:
             raise ConfigError(f"{store} has no model yet; name a model folder: edgewise serve DIR --store {store}.")
-        events = folder.events()
         service = Service(
             events,
             models,
@@ -79,8 +84,7 @@ def run(
                 _serve(service, config, keys, host, port)
         finally:
             service.close()
-            events.close()
-            log("stopped")
+    log("stopped")
 
 
 def is_loopback(host: str) -> bool:

@@ -28,7 +28,7 @@ from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
 from edgewise.serve.arrivals import with_arrivals
 from edgewise.serve.followed import Followed
 from edgewise.serve.logs import log
-from edgewise.store import Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
+from edgewise.store import Appended, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import SteadyClock, subject_of
 from edgewise.types import Bools, Floats, Index
 
@@ -277,7 +277,7 @@ class Service:
 
     # Events
 
-    def submit(self, events: Sequence[Event]) -> "Future[list[bool]]":
+    def submit(self, events: Sequence[Event]) -> "Future[Appended]":
         """Hand in events; when the future is done they are on the disk, and `follow` makes answers know them.
 
         Raises:
@@ -288,13 +288,19 @@ class Service:
     def accept(self, events: Sequence[Event]) -> list[bool]:
         """Store events and let answers know them; returns which are new."""
         new = self.submit(events).result()
-        self.follow()
+        self.follow(new.seq)
         return new
 
-    def follow(self) -> int:
-        """Take from the log what answers do not know yet; returns how many entries that were."""
+    def follow(self, until: int | None = None) -> int:
+        """Take from the log what answers do not know yet; returns how many entries that were.
+
+        Args:
+            until: the number of an entry; where answers know it already, the log is not looked at.
+        """
         with self._following:
             if (serving := self._serving) is None:  # what waits is read when the model is there
+                return 0
+            if until is not None and serving.followed.seq >= until:  # somebody who came before has read this far
                 return 0
             n = serving.followed.read(lambda: self._show(serving))
         if n:

@@ -193,7 +193,7 @@ def v1_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) 
         else:
             events = await asyncio.to_thread(events_of_json, body, now=now)
         new = await asyncio.wrap_future(service.submit(events))
-        await asyncio.to_thread(service.follow)
+        await asyncio.to_thread(service.follow, new.seq)
         metrics.events.labels("new").inc(sum(new))
         metrics.events.labels("repeated").inc(len(new) - sum(new))
         return as_json({"accepted": len(new), "new": sum(new), "last_seq": service.seq})

@@ -4,11 +4,14 @@ from edgewise.store.event import Erased, Event, event_of, events_of_json
 from edgewise.store.folder import StoreFolder
 from edgewise.store.group_commit import GroupCommit
 from edgewise.store.objects import StoredItem, StoredUser
-from edgewise.store.protocol import DeadLetter, EventStore, Offset
+from edgewise.store.opening import open_events
+from edgewise.store.protocol import Appended, DeadLetter, EventStore, Offset
 from edgewise.store.registry import ModelRegistry
+from edgewise.store.settings import StoreConfig
 from edgewise.store.sqlite_store import SqliteStore
 
 __all__ = [
+    "Appended",
     "DeadLetter",
     "Erased",
     "Event",
@@ -17,9 +20,11 @@ __all__ = [
     "ModelRegistry",
     "Offset",
     "SqliteStore",
+    "StoreConfig",
     "StoreFolder",
     "StoredItem",
     "StoredUser",
     "event_of",
     "events_of_json",
+    "open_events",
 ]

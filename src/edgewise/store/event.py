@@ -54,14 +54,18 @@ class Erased:
 
     Attributes:
         kind: "user": all events by and about a user are gone, and what was told of them. "item": the same of an item.
-            "some": some events of a user are gone.
+            "some": what a user did with an item is gone.
         subject: `subject_of` the user's or item's id; the id itself is kept nowhere.
         at: when, UTC milliseconds since 1970.
+        item: of "some", `subject_of` the item's id; None in entries of a store that did not keep it yet.
+        type: of "some", the type of the events; None: all types.
     """
 
     kind: Literal["user", "item", "some"]
     subject: str
     at: int
+    item: str | None = None
+    type: str | None = None
 
 
 Entry: TypeAlias = tuple[int, Event | Erased]
@@ -118,6 +122,19 @@ def hashed_id(kind: str, user_id: str, item_id: str | None, timestamp: int, targ
 def subject_of(some_id: str) -> str:
     """Return the hash by which an erased user or item is told to those who know the id."""
     return _digest(some_id)
+
+
+def erased_before(event: Event, erased_at: Mapping[str, int]) -> bool:
+    """Whether an event is not younger than the erasure of its user, or of the user it is about.
+
+    Args:
+        erased_at: when users were erased, by subject, UTC milliseconds since 1970.
+    """
+    return any(
+        event.timestamp <= erased_at.get(subject_of(some_id), -1)
+        for some_id in (event.user_id, event.target_user_id)
+        if some_id is not None
+    )
 
 
 def record_of(event: Event) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from edgewise.errors import DataError, StoreError
 from edgewise.files import write_json
 from edgewise.store.lock import store_lock
+from edgewise.store.protocol import MAX_DEAD_LETTERS
 from edgewise.store.registry import ModelRegistry
 from edgewise.store.sqlite_store import SqliteStore
 
@@ -64,9 +65,9 @@ class StoreFolder:
             raise StoreError(f"the store {path} cannot be opened: {told}") from error
         return cls(path)
 
-    def events(self) -> SqliteStore:
-        """Open the events, and all else that is not a model."""
-        return SqliteStore(self.path / "events.db")
+    def events(self, *, max_dead_letters: int = MAX_DEAD_LETTERS) -> SqliteStore:
+        """Open the events in this folder, and all else that is not a model; `open_events` also looks elsewhere."""
+        return SqliteStore(self.path / "events.db", max_dead_letters=max_dead_letters)
 
     @property
     def models(self) -> ModelRegistry:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from edgewise.errors import DataError, StoreBusyError, StoreError
 from edgewise.store.event import Event
-from edgewise.store.protocol import DeadLetter, EventStore, Offset
+from edgewise.store.protocol import Appended, DeadLetter, EventStore, Offset
 
 
 class _Call(NamedTuple):
     events: Sequence[Event]
     offsets: Sequence[Offset]
     dead_letters: Sequence[DeadLetter]
-    future: "Future[list[bool]]"
+    future: "Future[Appended]"
 
 
 class GroupCommit:
@@ -31,13 +31,19 @@ class GroupCommit:
         max_waiting: events that may wait; what comes on top is refused, so that a slow disk slows callers down and does not
             fill the memory.
         max_together: events after which a transaction takes no further call.
-        register: see `EventStore.append`.
+        register, keep_erased_out: see `EventStore.append`.
     """
 
     def __init__(
-        self, store: EventStore, *, max_waiting: int = 20_000, max_together: int = 5_000, register: bool = False
+        self,
+        store: EventStore,
+        *,
+        max_waiting: int = 20_000,
+        max_together: int = 5_000,
+        register: bool = False,
+        keep_erased_out: bool = False,
     ) -> None:
-        self._store, self._register = store, register
+        self._store, self._register, self._keep_erased_out = store, register, keep_erased_out
         self._max_waiting, self._max_together = max_waiting, max_together
         self._calls: deque[_Call] = deque()
         self._n_waiting = 0
@@ -48,14 +54,14 @@ class GroupCommit:
 
     def submit(
         self, events: Sequence[Event], *, offsets: Sequence[Offset] = (), dead_letters: Sequence[DeadLetter] = ()
-    ) -> "Future[list[bool]]":
+    ) -> "Future[Appended]":
         """Hand in events; the future is done when they are on the disk, and says which are new.
 
         Raises:
             StoreBusyError: if too many wait already.
             StoreError: after `close`.
         """
-        future: Future[list[bool]] = Future()
+        future: Future[Appended] = Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled: it will be stored
         with self._has_work:
             if not self._is_open:
@@ -71,7 +77,7 @@ class GroupCommit:
 
     def append(
         self, events: Sequence[Event], *, offsets: Sequence[Offset] = (), dead_letters: Sequence[DeadLetter] = ()
-    ) -> list[bool]:
+    ) -> Appended:
         """Hand in events and wait until they are on the disk; returns which are new.
 
         Raises:
@@ -115,13 +121,14 @@ class GroupCommit:
                 n_events += len(calls[-1].events)
             return calls
 
-    def _store_together(self, calls: list[_Call]) -> "list[list[bool] | Exception]":
+    def _store_together(self, calls: list[_Call]) -> "list[Appended | Exception]":
         try:
             new = self._store.append(
                 [event for call in calls for event in call.events],
                 offsets=[offset for call in calls for offset in call.offsets],
                 dead_letters=[letter for call in calls for letter in call.dead_letters],
                 register=self._register,
+                keep_erased_out=self._keep_erased_out,
             )
         except DataError as error:
             if len(calls) == 1:
@@ -131,4 +138,4 @@ class GroupCommit:
         except Exception as error:  # whatever it is: the callers wait to be told, and the thread must live
             return [error] * len(calls)
         ends = list(accumulate(len(call.events) for call in calls))
-        return [new[end - len(call.events) : end] for call, end in zip(calls, ends, strict=True)]
+        return [Appended(new[end - len(call.events) : end], seq=new.seq) for call, end in zip(calls, ends, strict=True)]

@@ -1,13 +1,15 @@
-"""One server at a time on a store folder."""
+"""One server at a time on a store folder, and what the locks of stores in servers need."""
 
 import contextlib
 import os
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
 
-from edgewise.errors import StoreBusyError, StoreError
+from edgewise.errors import EdgewiseError, StoreBusyError, StoreError
 from edgewise.files import atomic_write
 
 _LOCK, _HOLDER = "lock", "lock.pid"
@@ -47,3 +49,27 @@ def _holder(folder: Path) -> str:
         if text.isdigit():
             return text
     return "(unknown)"
+
+
+def this_process() -> str:
+    """Tell others who holds a lock."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+@contextlib.contextmanager
+def repeated(act: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Do something again and again in a thread, until the block ends; errors of ours are left to the next time."""
+    is_over = threading.Event()
+
+    def run() -> None:
+        while not is_over.wait(every_s):
+            with contextlib.suppress(EdgewiseError):
+                act()
+
+    thread = threading.Thread(target=run, name="edgewise-lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()

@@ -1,12 +1,12 @@
 """What is told of users and items beside their events, with the parts that Gorse gives them."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
 from edgewise.errors import DataError
-from edgewise.store.event import checked_id
+from edgewise.store.event import Event, checked_id, record_of
 
 Json: TypeAlias = Any
 """What JSON can hold."""
@@ -70,6 +70,12 @@ def packed(stored: StoredUser | StoredItem) -> list[str | int | None]:
 def unpacked(kind: type[S], row: tuple[Any, ...]) -> S:
     """Undo `packed`."""
     return kind(*(_UNPACK.get(field.name, _same)(cell) for field, cell in zip(fields(kind), row, strict=True)))
+
+
+def exported(user: StoredUser | None, events: Iterable[Event]) -> dict[str, Any]:
+    """Return all that is stored of a user, as JSON has it."""
+    told = None if user is None else asdict(user) | {"subscribe": list(user.subscribe)}
+    return {"user": told, "events": [record_of(event) for event in events]}
 
 
 def _id(name: str, part: Any) -> str:

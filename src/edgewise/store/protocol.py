@@ -1,6 +1,8 @@
 """What every store of events can do; `edgewise.testing.store_contract` holds one to it."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,15 +34,41 @@ class DeadLetter:
     payload: bytes
     at: int
 
+    def is_about(self, user_id: str) -> bool:
+        """Whether it names a user: by its key, or by the id in quotes anywhere."""
+        quoted = (json.dumps(user_id).encode(), json.dumps(user_id, ensure_ascii=False).encode())
+        if any(text in self.payload for text in quoted):
+            return True
+        try:
+            record = json.loads(self.payload)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(record, dict) and user_id in (str(record.get("user_id")), str(record.get("target_user_id")))
+
 
 MAX_PAYLOAD = 16_384
+MAX_DEAD_LETTERS = 10_000
+"""Of these the newest are kept, unless a store is told another number."""
+
+
+class Appended(list[bool]):
+    """For each event of a call whether it is new.
+
+    Attributes:
+        seq: the number of the last entry of the log when the call was stored: a follower that is there knows its events.
+    """
+
+    def __init__(self, new: Iterable[bool] = (), *, seq: int = 0) -> None:
+        super().__init__(new)
+        self.seq = seq
 
 
 class EventStore(Protocol):
     """Durable state behind a service. Every method may be called from any thread; what has returned survives a crash.
 
     All methods raise `StoreError` where the store cannot be read or written (then nothing of that call was stored), and
-    `StoreBusyError` where trying again later may help. An event that nobody checked and no store can hold is a `DataError`.
+    `StoreBusyError` where trying again later may help. Where the connection to a server breaks within a call, nobody can tell
+    whether it was stored; sent again, it counts once. An event that nobody checked and no store can hold is a `DataError`.
     """
 
     def append(
@@ -51,14 +79,15 @@ class EventStore(Protocol):
         dead_letters: Sequence[DeadLetter] = (),
         register: bool = False,
         keep_erased_out: bool = False,
-    ) -> list[bool]:
+    ) -> Appended:
         """Store events, the offsets behind them and what could not be read in one transaction.
 
         Args:
             events: in the order in which followers will see them.
             offsets: replace those of the same group, topic and partition.
-            dead_letters: messages that came between these events.
-            register: also make an object of each user and item that has none.
+            dead_letters: messages that came between these events; one whose source is there already is left out, and of too
+                many the oldest are dropped.
+            register: also make an object of each user and item that has none; not for events that are kept out.
             keep_erased_out: leave out events that are older than the erasure of their user, for reading a topic again.
 
         Returns:
@@ -84,7 +113,8 @@ class EventStore(Protocol):
     def erase_user(self, user_id: str) -> int:
         """Erase a user: events by and about them, object, dead letters that name them; an `Erased` entry stays.
 
-        When it has returned, no file of the store holds the id any more. Repeating it does no harm.
+        When it has returned, no file of the store holds the id any more; of PostgreSQL this holds only after its own
+        clean-up (docs/stores.md). Repeating it does no harm.
         """
 
     def erase_item(self, item_id: str) -> int:
@@ -122,6 +152,15 @@ class EventStore(Protocol):
 
     def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
         """Return up to `limit` dead letters with numbers above `after`, in order."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the one server of this store, on whatever machine, until the block ends; consumers write beside it.
+
+        One that loses the store to another, because it could not be reached for some time, may not write any more.
+
+        Raises:
+            StoreBusyError: if another server holds it; the text tells which.
+        """
 
     def close(self) -> None:
         """Let go of files; calls after it raise `StoreError`."""

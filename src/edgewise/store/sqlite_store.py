@@ -5,24 +5,22 @@ SQLite's lock of the file is the only one that counts, the lock in here merely k
 """
 
 import contextlib
-import json
 import mmap
 import sqlite3
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from edgewise.errors import DataError, StoreBusyError, StoreError
 from edgewise.files import sync
-from edgewise.store.event import Entry, Erased, Event, record_of, subject_of
-from edgewise.store.objects import StoredItem, StoredUser, changed, packed, unpacked
-from edgewise.store.protocol import MAX_PAYLOAD, DeadLetter, Offset
+from edgewise.store.event import Event
+from edgewise.store.protocol import MAX_DEAD_LETTERS
+from edgewise.store.sql_store import EVENT, LAST_SEQ, Session, SqlStore, row_of
 
-FORMAT = 1
-"""The number of the tables' layout; a file of another number is refused, not guessed at."""
+FORMAT = 2
+"""The number of the tables' layout: a file of format 1 is brought up to it, one of another number refused."""
 
 _APPLICATION = 0x45445745  # "EDWE" in the file's header: another program's SQLite file is not taken for ours
 _WAIT_S = 10.0
@@ -46,7 +44,9 @@ CREATE TABLE item_events (
 CREATE TABLE indexed (items_up_to INTEGER NOT NULL) STRICT;
 INSERT INTO indexed VALUES (0);
 CREATE INDEX events_about_user ON events (target_user_id) WHERE target_user_id IS NOT NULL;
-CREATE TABLE erased (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE TABLE erased (
+  seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, at INTEGER NOT NULL, item TEXT, type TEXT
+) STRICT;
 CREATE TABLE users (
   user_id TEXT PRIMARY KEY, labels TEXT NOT NULL DEFAULT 'null', subscribe TEXT NOT NULL DEFAULT '[]',
   comment TEXT NOT NULL DEFAULT ''
@@ -62,13 +62,16 @@ CREATE TABLE offsets (
 CREATE TABLE dead_letters (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL, at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX dead_letters_of_source ON dead_letters (source);
 """
 
-_EVENT = "event_id, user_id, item_id, type, value, timestamp, session_id, target_user_id"
-_INSERT = f"INSERT INTO events (seq, {_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
-_LAST_SEQ = "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM erased), 0))"
-_PUT_USER = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?)"
-_PUT_ITEM = "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?)"
+_FROM_1_TO_2 = """
+ALTER TABLE erased ADD COLUMN item TEXT;
+ALTER TABLE erased ADD COLUMN type TEXT;
+CREATE INDEX IF NOT EXISTS dead_letters_of_source ON dead_letters (source);
+"""
+
+_INSERT = f"INSERT INTO events (seq, {EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
 
 _UNFIT = (
     *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError),
@@ -76,10 +79,8 @@ _UNFIT = (
 )
 """What comes of an event that was not checked: the fault is in the event, not in the store."""
 
-S = TypeVar("S", StoredUser, StoredItem)
 
-
-class SqliteStore:
+class SqliteStore(SqlStore):
     """An `EventStore` in one file and its write-ahead log beside it.
 
     Deleted rows are overwritten with zeros (`secure_delete`), and erasing a user empties the log and looks for what is left,
@@ -89,7 +90,8 @@ class SqliteStore:
         StoreError: if the file cannot be made or written, is damaged, of another program or another format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_dead_letters: int = MAX_DEAD_LETTERS) -> None:
+        super().__init__(max_dead_letters)
         self.path = path
         self._lock = threading.RLock()
         self._idle: deque[sqlite3.Connection] = deque()
@@ -107,63 +109,6 @@ class SqliteStore:
         except (sqlite3.Error, OSError) as error:
             raise _explained(error, path) from error
 
-    def append(
-        self,
-        events: Sequence[Event],
-        *,
-        offsets: Sequence[Offset] = (),
-        dead_letters: Sequence[DeadLetter] = (),
-        register: bool = False,
-        keep_erased_out: bool = False,
-    ) -> list[bool]:
-        """Store events and what belongs to them in one transaction; see `EventStore.append`."""
-        with self._transaction() as connection:
-            new = _insert(connection, events, _erased_at(connection) if keep_erased_out else {})
-            if register:
-                users = {event.user_id for event in events} | {event.target_user_id for event in events}
-                items = {event.item_id for event in events}
-                connection.executemany("INSERT OR IGNORE INTO users (user_id) VALUES (?)", _ids(users))
-                connection.executemany("INSERT OR IGNORE INTO items (item_id) VALUES (?)", _ids(items))
-            connection.executemany(
-                "INSERT OR REPLACE INTO offsets VALUES (?, ?, ?, ?)",
-                [(offset.group, offset.topic, offset.partition, offset.next) for offset in offsets],
-            )
-            connection.executemany(
-                "INSERT INTO dead_letters (source, reason, payload, at) VALUES (?, ?, ?, ?)",
-                [(letter.source, letter.reason, letter.payload[:MAX_PAYLOAD], letter.at) for letter in dead_letters],
-            )
-        return new
-
-    def since(self, seq: int, limit: int) -> list[Entry]:
-        """Return up to `limit` entries after `seq`, in order."""
-        with self._reader() as connection:
-            connection.execute("BEGIN")  # both tables as of one moment
-            try:
-                rows = connection.execute(
-                    f"SELECT seq, {_EVENT} FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
-                ).fetchall()
-                gone = connection.execute(
-                    "SELECT seq, kind, subject, at FROM erased WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
-                ).fetchall()
-            finally:
-                connection.execute("COMMIT")
-        entries: list[Entry] = [(row[0], _event(row[1:])) for row in rows]
-        if gone:
-            entries += [(row[0], Erased(*row[1:])) for row in gone]
-            entries.sort(key=lambda entry: entry[0])
-        return entries[:limit]
-
-    @property
-    def last_seq(self) -> int:
-        """The number of the last entry; 0 where there is none."""
-        return int(self._read(_LAST_SEQ)[0][0])
-
-    def of_user(self, user_id: str, limit: int | None = None, *, after: int = 0) -> list[Event]:
-        """Return a user's latest events with numbers above `after`, the oldest of them first."""
-        query = f"SELECT {_EVENT} FROM events WHERE user_id = ? AND seq > ? ORDER BY timestamp DESC, seq DESC LIMIT ?"
-        rows = self._read(query, (user_id, after, -1 if limit is None else limit))
-        return [_event(row) for row in reversed(rows)]
-
     def of_item(self, item_id: str, limit: int | None = None) -> list[Event]:
         """Return an item's latest events, the oldest of them first.
 
@@ -171,28 +116,16 @@ class SqliteStore:
         an index far less than each alone.
         """
         with self._reader() as connection:
-            is_behind = _indexed_up_to(connection) < connection.execute(_LAST_SEQ).fetchone()[0]
+            is_behind = _indexed_up_to(connection) < connection.execute(LAST_SEQ).fetchone()[0]
         if is_behind:
             with self._transaction() as connection:
                 _index_items(connection)
-        columns = ", ".join(f"events.{name}" for name in _EVENT.split(", "))
+        columns = ", ".join(f"events.{name}" for name in EVENT.split(", "))
         query = (
             f"SELECT {columns} FROM item_events AS found JOIN events ON events.seq = found.seq WHERE found.item_id = ? "
             "ORDER BY found.timestamp DESC, found.seq DESC LIMIT ?"
         )
-        return self._latest(query, item_id, limit)
-
-    def erase_events(self, user_id: str, item_id: str, type: str | None = None) -> int:
-        """Erase what a user did with an item; returns how many events that were."""
-        with self._transaction() as connection:
-            seq = _next_seq(connection)
-            where, values = "user_id = ? AND item_id = ?", [user_id, item_id]
-            if type is not None:
-                where, values = f"{where} AND type = ?", [*values, type]
-            n_events = _delete(connection, where, values)
-            if n_events:
-                _tell_erased(connection, seq, "some", user_id)
-        return n_events
+        return self._latest(query, (item_id,), limit)
 
     def erase_user(self, user_id: str) -> int:
         """Erase a user; returns how many events by and about them there were.
@@ -203,16 +136,7 @@ class SqliteStore:
         Raises:
             StoreBusyError: if all is erased, but a reader that does not finish keeps the old pages in the write-ahead log.
         """
-        with self._transaction() as connection:
-            seq = _next_seq(connection)
-            n_events = _delete(connection, "user_id = ?", [user_id]) + _delete(
-                connection, "target_user_id = ?", [user_id]
-            )
-            connection.execute("DELETE FROM users WHERE user_id = ?", (user_id,))
-            letters = connection.execute("SELECT seq, payload FROM dead_letters").fetchall()
-            named = [(seq,) for seq, payload in letters if _names(payload, user_id)]
-            connection.executemany("DELETE FROM dead_letters WHERE seq = ?", named)
-            _tell_erased(connection, seq, "user", user_id)
+        n_events = super().erase_user(user_id)
         self._empty_log()
         if self._has_trace(user_id):
             with self._explaining():
@@ -220,81 +144,9 @@ class SqliteStore:
             self._empty_log()
         return n_events
 
-    def erase_item(self, item_id: str) -> int:
-        """Erase an item, its events and its object; returns how many events it had."""
-        with self._transaction() as connection:
-            seq = _next_seq(connection)
-            _index_items(connection)
-            n_events = _delete(connection, "seq IN (SELECT seq FROM item_events WHERE item_id = ?)", [item_id])
-            connection.execute("DELETE FROM items WHERE item_id = ?", (item_id,))
-            _tell_erased(connection, seq, "item", item_id)
-        return n_events
-
-    def export_user(self, user_id: str) -> dict[str, Any]:
-        """Return all that is stored of a user, as JSON has it."""
-        rows = self._read(
-            f"SELECT {_EVENT} FROM events WHERE user_id = ? OR target_user_id = ? ORDER BY seq", (user_id, user_id)
-        )
-        user = self.user(user_id)
-        told = None
-        if user is not None:
-            told = {
-                "user_id": user.user_id,
-                "labels": user.labels,
-                "subscribe": list(user.subscribe),
-                "comment": user.comment,
-            }
-        return {"user": told, "events": [record_of(_event(row)) for row in rows]}
-
-    def put_users(self, users: Sequence[StoredUser]) -> None:
-        """Store objects of users; one that is there is replaced."""
-        rows = [packed(user) for user in users]
-        with self._transaction() as connection:
-            connection.executemany(_PUT_USER, rows)
-
-    def put_items(self, items: Sequence[StoredItem]) -> None:
-        """Store objects of items; one that is there is replaced."""
-        rows = [packed(item) for item in items]
-        with self._transaction() as connection:
-            connection.executemany(_PUT_ITEM, rows)
-
-    def user(self, user_id: str) -> StoredUser | None:
-        """Return the object of a user; None where there is none."""
-        rows = self._read("SELECT * FROM users WHERE user_id = ?", (user_id,))
-        return unpacked(StoredUser, rows[0]) if rows else None
-
-    def item(self, item_id: str) -> StoredItem | None:
-        """Return the object of an item; None where there is none."""
-        rows = self._read("SELECT * FROM items WHERE item_id = ?", (item_id,))
-        return unpacked(StoredItem, rows[0]) if rows else None
-
-    def patch_user(self, user_id: str, changes: Mapping[str, Any]) -> StoredUser | None:
-        """Change parts of the object of a user; returns it as it is now, None where there is none."""
-        return self._patch(self.user, _PUT_USER, user_id, changes)
-
-    def patch_item(self, item_id: str, changes: Mapping[str, Any]) -> StoredItem | None:
-        """Change parts of the object of an item; returns it as it is now, None where there is none."""
-        return self._patch(self.item, _PUT_ITEM, item_id, changes)
-
-    def users(self, after: str | None, limit: int) -> list[StoredUser]:
-        """Return a page of objects in the order of ids, of those behind `after`."""
-        rows = self._read("SELECT * FROM users WHERE user_id > ? ORDER BY user_id LIMIT ?", (after or "", limit))
-        return [unpacked(StoredUser, row) for row in rows]
-
-    def items(self, after: str | None, limit: int) -> list[StoredItem]:
-        """Return a page of objects in the order of ids, of those behind `after`."""
-        rows = self._read("SELECT * FROM items WHERE item_id > ? ORDER BY item_id LIMIT ?", (after or "", limit))
-        return [unpacked(StoredItem, row) for row in rows]
-
-    def offsets(self, group: str) -> dict[tuple[str, int], int]:
-        """Return the next offset of each (topic, partition) that a group has read."""
-        rows = self._read("SELECT topic, partition, next FROM offsets WHERE group_id = ?", (group,))
-        return {(topic, partition): next_offset for topic, partition, next_offset in rows}
-
-    def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
-        """Return up to `limit` dead letters with numbers above `after`, in order."""
-        query = "SELECT seq, source, reason, payload, at FROM dead_letters WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [(row[0], DeadLetter(*row[1:])) for row in self._read(query, (after, limit))]
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: the lock of the folder holds for the file in it."""
+        return contextlib.nullcontext()
 
     def close(self) -> None:
         """Let go of the file; the last connection to it also empties the write-ahead log."""
@@ -304,17 +156,23 @@ class SqliteStore:
                 self._idle.pop().close()
             self._writer.close()
 
-    def _latest(self, query: str, some_id: str, limit: int | None) -> list[Event]:
-        return [_event(row) for row in reversed(self._read(query, (some_id, -1 if limit is None else limit)))]
+    def _insert(self, session: Session, events: Sequence[Event], seq: int) -> list[bool]:
+        new = []
+        for event in events:
+            is_new = session.execute(_INSERT, (seq, *row_of(event))).rowcount > 0
+            seq += is_new
+            new.append(is_new)
+        return new
 
-    def _patch(self, get: Callable[[str], S | None], put: str, some_id: str, changes: Mapping[str, Any]) -> S | None:
-        with self._transaction() as connection:  # the file is locked for writers here, so nothing comes between
-            stored = get(some_id)
-            if stored is None:
-                return None
-            now = changed(stored, changes)
-            connection.execute(put, packed(now))
-        return get(some_id)
+    def _delete(self, session: Session, where: str, values: Sequence[str]) -> int:
+        keys = session.execute(f"SELECT item_id, timestamp, seq FROM events WHERE {where}", values).fetchall()
+        session.executemany("DELETE FROM item_events WHERE item_id = ? AND timestamp = ? AND seq = ?", keys)
+        session.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for _, _, seq in keys])
+        return len(keys)
+
+    def _delete_of_item(self, session: Session, item_id: str) -> int:
+        _index_items(session)
+        return self._delete(session, "seq IN (SELECT seq FROM item_events WHERE item_id = ?)", [item_id])
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._reader() as connection:
@@ -399,7 +257,7 @@ class SqliteStore:
             raise StoreError(
                 f"{self.path} is a SQLite file of another program; it was left alone. Name another folder."
             )
-        if n_tables and version != FORMAT:
+        if n_tables and version not in (1, FORMAT):
             raise StoreError(
                 f"{self.path} has format {version}; this version of edgewise reads format {FORMAT}. Open it with the version that made it."
             )
@@ -415,7 +273,10 @@ class SqliteStore:
                 for statement in _TABLES.split(";\n"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            elif connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+                for statement in _FROM_1_TO_2.split(";\n"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _empty_log(self) -> None:
         """Bring the write-ahead log into the file and cut it to nothing: old pages of it hold what was erased."""
@@ -442,93 +303,18 @@ class SqliteStore:
                 raise _explained(error, self.path) from error
 
 
-def _insert(connection: sqlite3.Connection, events: Sequence[Event], erased_at: Mapping[str, int]) -> list[bool]:
-    """Insert the events that are new, and number them without gaps."""
-    seq = _next_seq(connection)
-    new = []
-    for event in events:
-        if erased_at and event.timestamp <= max(
-            erased_at.get(subject_of(some_id), -1)
-            for some_id in (event.user_id, event.target_user_id)
-            if some_id is not None
-        ):
-            new.append(False)
-            continue
-        row = (seq, event.event_id, event.user_id, event.item_id, event.type, event.value)
-        is_new = (
-            connection.execute(_INSERT, (*row, event.timestamp, event.session_id, event.target_user_id)).rowcount > 0
-        )
-        seq += is_new
-        new.append(is_new)
-    return new
-
-
-def _delete(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> int:
-    """Delete events, in the index of items too; returns how many."""
-    keys = connection.execute(f"SELECT item_id, timestamp, seq FROM events WHERE {where}", values).fetchall()
-    connection.executemany("DELETE FROM item_events WHERE item_id = ? AND timestamp = ? AND seq = ?", keys)
-    connection.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for _, _, seq in keys])
-    return len(keys)
-
-
-def _indexed_up_to(connection: sqlite3.Connection) -> int:
+def _indexed_up_to(connection: Session) -> int:
     return int(connection.execute("SELECT items_up_to FROM indexed").fetchone()[0])
 
 
-def _index_items(connection: sqlite3.Connection) -> None:
+def _index_items(connection: Session) -> None:
     """Bring the index of items up to the last event, in the order of the index."""
     connection.execute(
         "INSERT INTO item_events SELECT item_id, timestamp, seq FROM events WHERE seq > ? AND item_id IS NOT NULL "
         "ORDER BY item_id, timestamp, seq",
         (_indexed_up_to(connection),),
     )
-    connection.execute(f"UPDATE indexed SET items_up_to = ({_LAST_SEQ})")
-
-
-def _erased_at(connection: sqlite3.Connection) -> dict[str, int]:
-    return dict(
-        connection.execute("SELECT subject, max(at) FROM erased WHERE kind = 'user' GROUP BY subject").fetchall()
-    )
-
-
-def _tell_erased(connection: sqlite3.Connection, seq: int, kind: str, some_id: str) -> None:
-    row = (seq, kind, subject_of(some_id), time.time_ns() // 1_000_000)
-    connection.execute("INSERT INTO erased VALUES (?, ?, ?, ?)", row)
-
-
-def _next_seq(connection: sqlite3.Connection) -> int:
-    """Return the number after the last; to be asked before deleting, since the last entry may be among the deleted."""
-    return int(connection.execute(_LAST_SEQ).fetchone()[0]) + 1
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    event_id, user_id, item_id, kind, value, timestamp, session_id, target = row
-    return Event(
-        event_id,
-        user_id,
-        item_id,
-        timestamp=timestamp,
-        type=kind,
-        value=value,
-        session_id=session_id,
-        target_user_id=target,
-    )
-
-
-def _ids(some_ids: set[str] | set[str | None]) -> list[tuple[str]]:
-    return [(some_id,) for some_id in sorted(some_id for some_id in some_ids if some_id is not None)]
-
-
-def _names(payload: bytes, user_id: str) -> bool:
-    """Whether a message that could not be read is about a user: by its key, or by the id in quotes anywhere."""
-    quoted = (json.dumps(user_id).encode(), json.dumps(user_id, ensure_ascii=False).encode())
-    if any(text in payload for text in quoted):
-        return True
-    try:
-        record = json.loads(payload)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and user_id in (str(record.get("user_id")), str(record.get("target_user_id")))
+    connection.execute(f"UPDATE indexed SET items_up_to = ({LAST_SEQ})")
 
 
 def _explained(error: sqlite3.Error | OSError, path: Path) -> StoreError:

@@ -85,6 +85,9 @@ def a_history_is_in_the_order_of_time(open_store: Open) -> None:
     assert [found.event_id for found in store.of_user("u", 3)] == ids[-3:]
     assert [found.event_id for found in store.of_item("i", 4)] == ["e5", "tie a", "e7", "e9"]
     assert store.of_user("nobody") == []
+    assert [found.event_id for found in store.of_user("u", after=3)] == ["e2", "e3", "tie a"]
+    assert [found.event_id for found in store.of_user("u", 2, after=3)] == ["e3", "tie a"]
+    assert store.of_user("u", after=7) == store.of_user("u", 0) == []
     store.close()
 
 
@@ -120,7 +123,8 @@ def an_erased_user_is_gone(open_store: Open) -> None:
     )
     store.put_users([StoredUser("gone", labels={"town": "port"}), StoredUser("stays")])
     bad, other = (
-        DeadLetter("t/0/1", "no item_id", payload, 7) for payload in (b'{"user_id": "gone"}', b'{"user_id": "go')
+        DeadLetter(f"t/0/{number}", "no item_id", payload, 7)
+        for number, payload in enumerate((b'{"user_id": "gone"}', b'{"user_id": "go'))
     )
     store.append([], dead_letters=[bad, other])
     assert store.erase_user("gone") == 3
@@ -164,6 +168,9 @@ def what_was_erased_does_not_come_back_by_replay(open_store: Open) -> None:
     replayed = [event(1, "gone"), later, event(3, "stays"), event(4, "stays", None, target_user_id="gone")]
     assert store.append(replayed, keep_erased_out=True) == [False, True, True, False]
     assert store.append([event(1, "gone")]) == [True]
+    store.erase_user("gone")
+    assert store.append([event(1, "gone", "unmet")], keep_erased_out=True, register=True) == [False]
+    assert (store.users(None, 10), store.items(None, 10)) == ([], []), "nor does the id by way of an object"
     store.close()
 
 
@@ -178,8 +185,13 @@ def parts_of_a_history_can_be_erased(open_store: Open) -> None:
     store.put_items([StoredItem("i"), StoredItem("other")])
     assert store.erase_item("i") == 1
     assert (store.of_item("i"), store.item("i"), store.item("other")) == ([], None, StoredItem("other"))
-    told = [(entry.kind, entry.subject) for _, entry in store.since(0, 20) if isinstance(entry, Erased)]
-    assert told == [("some", subject_of("u"))] * 2 + [("item", subject_of("i"))]
+    told = [entry for _, entry in store.since(0, 20) if isinstance(entry, Erased)]
+    user, item = subject_of("u"), subject_of("i")
+    assert [(entry.kind, entry.subject, entry.item, entry.type) for entry in told] == [
+        ("some", user, item, "like"),
+        ("some", user, item, None),
+        ("item", item, None, None),
+    ]
     store.close()
 
 
@@ -187,6 +199,8 @@ def an_export_holds_everything(open_store: Open) -> None:
     """The object and all events, by and about the user."""
     store = open_store()
     store.append([event(1), event(2, "v", None, type="follow", target_user_id="u"), event(3, "v")])
+    store.append([event(4, "w", None, type="follow", target_user_id="w")])
+    assert [record["event_id"] for record in store.export_user("w")["events"]] == ["e4"], "by and about: once"
     store.put_users([StoredUser("u", labels=["a"], subscribe=("x",), comment="hello")])
     told = store.export_user("u")
     assert told["user"] == {"user_id": "u", "labels": ["a"], "subscribe": ["x"], "comment": "hello"}
@@ -260,6 +274,34 @@ def dead_letters_are_kept_with_their_reason(open_store: Open) -> None:
     assert [letter for _, letter in found[:3]] == letters
     assert len(found[3][1].payload) == MAX_PAYLOAD
     assert store.dead_letters(found[1][0], 1) == found[2:3]
+    store.append([], dead_letters=[DeadLetter("t/0/9", "read again", b"x", 10)])
+    assert store.dead_letters(0, 10) == found, "one that comes again is there already"
+    store.close()
+
+
+def of_too_many_dead_letters_the_newest_are_kept(open_store: Open) -> None:
+    """For a store that is opened with `max_dead_letters=3`."""
+    store = open_store()
+    letters = [DeadLetter(f"t/0/{number}", "why", b"{", number) for number in range(8)]
+    store.append([], dead_letters=letters[:2])
+    store.append([], dead_letters=letters[2:6])
+    assert [letter for _, letter in store.dead_letters(0, 10)] == letters[3:6]
+    store.append([], dead_letters=letters[6:])
+    assert [letter for _, letter in store.dead_letters(0, 10)] == letters[5:]
+    store.append([], dead_letters=letters[:1])
+    assert [letter.source for _, letter in store.dead_letters(0, 10)] == ["t/0/6", "t/0/7", "t/0/0"]
+    store.close()
+
+
+def a_call_tells_how_far_the_log_reaches(open_store: Open) -> None:
+    """So that whoever follows knows whether it has come to these events."""
+    store = open_store()
+    assert store.append([]).seq == 0
+    assert store.append([event(1), event(2)]).seq == 2
+    assert store.append([event(2), event(3), event(3)]).seq == 3
+    assert store.append([event(1)]).seq == 3
+    store.erase_user("u")
+    assert store.append([event(9, "v")]).seq == store.last_seq == 5
     store.close()
 
 
@@ -337,6 +379,7 @@ CHECKS: tuple[Check, ...] = (
     pages_hold_every_object_once,
     events_register_who_is_new,
     dead_letters_are_kept_with_their_reason,
+    a_call_tells_how_far_the_log_reaches,
     two_open_stores_see_each_other,
     threads_share_a_store,
     a_closed_store_says_so,
