@@ -14,6 +14,7 @@ from edgewise.data.columns import Columns
 from edgewise.data.features import FeatureConfig
 from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
+from edgewise.kafka.settings import EventsConfig
 from edgewise.models.registry import model_class
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.serve.settings import ServiceConfig
@@ -63,6 +64,7 @@ class RunConfig(Settings):
     serve: PipelineConfig = PipelineConfig()
     rerank: RerankConfig = RerankConfig()
     service: ServiceConfig = ServiceConfig()
+    events: EventsConfig = EventsConfig()
 
     def dataset(self) -> Dataset:
         """Read and clean the log that `[data] path` names.

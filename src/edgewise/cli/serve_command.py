@@ -23,7 +23,8 @@ def serve(
     """Answer over HTTP with a fitted model, and learn from each event.
 
     The key is in EDGEWISE_API_KEY; without one, only this machine is served. [serve], [rerank] and [service] of the
-    configuration say how lists are made and how much callers may ask. Ctrl-C stops it when all requests under way are answered.
+    configuration say how lists are made and how much callers may ask, [events] which topics of Kafka are read and written
+    back to. Ctrl-C stops it when all requests under way are answered.
     """
     from pathlib import Path
 
@@ -41,6 +42,8 @@ def serve(
         ) from None
 
     settings = read_config(config, set_)
+    if settings.events.brokers:
+        options.need_kafka()
     path = Path(directory)
     is_store = (path / "store.json").is_file()
     run(
@@ -52,4 +55,5 @@ def serve(
         config=settings.service,
         pipeline=settings.serve,
         rerank=settings.rerank,
+        kafka=settings.events,
     )

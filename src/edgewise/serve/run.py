@@ -6,10 +6,12 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from edgewise.errors import ConfigError, EdgewiseError
+from edgewise.kafka.settings import EventsConfig
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.serve.app import create_app
 from edgewise.serve.keys import ONE_KEY, Keys
@@ -17,6 +19,9 @@ from edgewise.serve.logs import log, start_logs
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
 from edgewise.store import StoreFolder
+
+if TYPE_CHECKING:
+    from edgewise.serve.stream import Stream
 
 
 def run(
@@ -29,6 +34,7 @@ def run(
     config: ServiceConfig | None = None,
     pipeline: PipelineConfig | None = None,
     rerank: RerankConfig | None = None,
+    kafka: EventsConfig | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is finished first.
 
@@ -37,6 +43,7 @@ def run(
         store: the store folder, made where there is none.
         host, port: where to listen. keys: who may do what.
         config: of the server. pipeline, rerank: how lists are made.
+        kafka: topics to read and to write back to, where it names brokers.
 
     Raises:
         ConfigError: if there is no key and `host` is not this machine alone, or the port cannot be had.
@@ -63,9 +70,14 @@ def run(
         service = Service(
             events, models, pipeline, rerank, max_events_waiting=config.max_events_waiting, follow_s=config.follow_s
         )
+        stream = None
         try:
-            _serve(service, config, keys, host, port)
+            if kafka is not None and kafka.brokers:
+                stream = _stream(kafka, service)
+            _serve(service, config, keys, host, port, stream)
         finally:
+            if stream is not None:
+                stream.close()
             service.close()
             events.close()
             log("stopped")
@@ -85,10 +97,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _serve(service: Service, config: ServiceConfig, keys: Keys, host: str, port: int) -> None:
+def _stream(kafka: EventsConfig, service: Service) -> "Stream":
+    from edgewise.serve.stream import Stream  # only where Kafka is wanted: its client is an extra
+
+    return Stream(kafka, service)
+
+
+def _serve(
+    service: Service, config: ServiceConfig, keys: Keys, host: str, port: int, stream: "Stream | None" = None
+) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(config, service, keys),
+            create_app(config, service, keys, register=None if stream is None else stream.register),
             host=host,
             port=port,
             log_config=None,
@@ -121,6 +141,8 @@ def _serve(service: Service, config: ServiceConfig, keys: Keys, host: str, port:
         signal.signal(number, lambda *_: None)
     starting = threading.Thread(target=start, name="edgewise-start")
     starting.start()
+    if stream is not None:
+        stream.start()
     log("listening", host=host, port=listening.getsockname()[1], pid=os.getpid(), keys=keys.are_set)
     server.run(sockets=[listening])
     starting.join()

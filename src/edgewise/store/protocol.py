@@ -57,7 +57,7 @@ class EventStore(Protocol):
         Args:
             events: in the order in which followers will see them.
             offsets: replace those of the same group, topic and partition.
-            dead_letters: messages that came between these events.
+            dead_letters: messages that came between these events; one whose source is there already is left out.
             register: also make an object of each user and item that has none.
             keep_erased_out: leave out events that are older than the erasure of their user, for reading a topic again.
 

@@ -69,6 +69,10 @@ _INSERT = f"INSERT INTO events (seq, {_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?
 _LAST_SEQ = "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM erased), 0))"
 _PUT_USER = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?)"
 _PUT_ITEM = "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?)"
+_PUT_LETTER = (
+    "INSERT INTO dead_letters (source, reason, payload, at) SELECT ?, ?, ?, ? "
+    "WHERE NOT EXISTS (SELECT 1 FROM dead_letters WHERE source = ?)"
+)
 
 _UNFIT = (
     *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError),
@@ -129,8 +133,11 @@ class SqliteStore:
                 [(offset.group, offset.topic, offset.partition, offset.next) for offset in offsets],
             )
             connection.executemany(
-                "INSERT INTO dead_letters (source, reason, payload, at) VALUES (?, ?, ?, ?)",
-                [(letter.source, letter.reason, letter.payload[:MAX_PAYLOAD], letter.at) for letter in dead_letters],
+                _PUT_LETTER,
+                [
+                    (letter.source, letter.reason, letter.payload[:MAX_PAYLOAD], letter.at, letter.source)
+                    for letter in dead_letters
+                ],
             )
         return new
 
@@ -415,6 +422,7 @@ class SqliteStore:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {_APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("CREATE INDEX IF NOT EXISTS dead_letters_of_source ON dead_letters (source)")
 
     def _empty_log(self) -> None:
         """Bring the write-ahead log into the file and cut it to nothing: old pages of it hold what was erased."""

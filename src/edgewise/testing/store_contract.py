@@ -260,6 +260,8 @@ def dead_letters_are_kept_with_their_reason(open_store: Open) -> None:
     assert [letter for _, letter in found[:3]] == letters
     assert len(found[3][1].payload) == MAX_PAYLOAD
     assert store.dead_letters(found[1][0], 1) == found[2:3]
+    store.append([], dead_letters=[DeadLetter("t/0/9", "read again", b"x", 10)])
+    assert store.dead_letters(0, 10) == found, "one that comes again is there already"
     store.close()
 
 
