@@ -10,9 +10,11 @@ import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tests.needs import lacking
 
@@ -121,12 +123,12 @@ class Broker:
             {"bootstrap.servers": self.address, "group.id": "reader", "enable.auto.commit": False, "log_level": 0}
         )
         client.assign([TopicPartition(topic, partition, 0) for partition in range(n_partitions)])
-        found = []
+        found: list[tuple[bytes, dict[str, bytes]]] = []
         until = time.monotonic() + 20
         while len(found) < n and time.monotonic() < until:
             message = client.poll(0.2)
             if message is not None and message.error() is None:
-                headers = {name: bytes(value or b"") for name, value in message.headers() or []}  # type: ignore[arg-type, misc]
+                headers = {name: bytes(value or b"") for name, value in _pairs(message)}
                 found.append((message.value() or b"", headers))
         client.close()
         assert len(found) == n, f"{len(found)} of {n} messages in {topic}"
@@ -158,6 +160,11 @@ def broker(storage: Path | None = None) -> Iterator[Broker]:
         yield running
     finally:
         running.close()
+
+
+def _pairs(message: Message) -> list[tuple[str, bytes]]:
+    found: Any = message.headers()  # a list of pairs here, whatever the types say
+    return [(name, value or b"") for name, value in found or []]
 
 
 def _wait_for(port: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from edgewise.errors import StoreBusyError, StoreError
 from edgewise.kafka.consumer import Consumer
+from edgewise.kafka.message import events_of_message
 from edgewise.kafka.settings import EventsConfig
 from edgewise.store import DeadLetter, Event, Offset, SqliteStore
 from tests.kafka.broker import Broker, broker
@@ -212,17 +213,13 @@ def test_the_stores_position_counts_and_not_what_was_committed_to_kafka(
 def test_an_event_that_no_store_can_hold_is_a_dead_letter_and_the_others_are_stored(
     kafka: Broker, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgewise.kafka import consumer as module
-
-    genuine = module.events_of_message
-
     def unchecked(value: bytes | None, source: str, **more: Any) -> list[Event]:
-        found = genuine(value, source, **more)
+        found = events_of_message(value, source, **more)
         if found[0].event_id == "e5":
             return [Event("e5", "\ud800", "i", timestamp=0)]  # no UTF-8
         return found
 
-    monkeypatch.setattr(module, "events_of_message", unchecked)
+    monkeypatch.setattr("edgewise.kafka.consumer.events_of_message", unchecked)
     topic = kafka.make_topic("unfit")
     kafka.send(topic, [(0, message(number)) for number in range(12)])
     with consuming(store, config(kafka, topic)) as consumer:
