@@ -174,7 +174,8 @@ class Rounds:
             for found in client.consume(1000, timeout=0.2):
                 error, partition = found.error(), int(found.partition() or 0)
                 if error is None:
-                    assert found.offset() == len(self.log[partition])
+                    gap = f"offset {found.offset()} of partition {partition} follows on {len(self.log[partition]) - 1}"
+                    assert found.offset() == len(self.log[partition]), gap
                     self.log[partition].append(found)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     at_end.add(partition)
