@@ -238,3 +238,60 @@ def test_lag_counts_what_is_not_stored(kafka: Broker, store: SqliteStore) -> Non
     with consuming(store, config(kafka, topic)) as consumer:
         until(lambda: consumer.figures.messages == 50)
         until(lambda: consumer.figures.lag == {(topic, 0): 0})
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_gone_and_back_is_told_once_and_nothing_is_lost(
+    store: SqliteStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "edgewise.serve")
+    (tmp_path / "bucket").mkdir()
+    with broker(tmp_path / "bucket") as kafka:
+        topic = kafka.make_topic("back")
+        kafka.send(topic, [(0, message(number)) for number in range(10)])
+        with consuming(store, config(kafka, topic)) as consumer:
+            until(lambda: consumer.figures.messages == 10)
+            kafka.kill()
+            until(lambda: "trouble with Kafka" in caplog.text)
+            time.sleep(2)
+            kafka.start()
+            kafka.send(topic, [(0, message(number)) for number in range(10, 20)])
+            until(lambda: consumer.figures.messages >= 20, 60)
+    told = [record.getMessage() for record in caplog.records if "Kafka" in record.getMessage()]
+    troubles = [text for text in told if "trouble" in text]
+    assert 1 <= len(troubles) <= 2, "each kind once, not each second"
+    assert "consumer of back: Kafka answers again" in told
+    assert ids(store) == [f"e{number}" for number in range(20)]
+
+
+@pytest.mark.slow
+def test_a_topic_that_is_made_later_is_found(kafka: Broker, store: SqliteStore) -> None:
+    settings = config(kafka, "later", options={"topic.metadata.refresh.interval.ms": 1000})
+    with consuming(store, settings) as consumer:
+        time.sleep(2)
+        kafka.make_topic("later", 2)
+        kafka.send("later", [(number % 2, message(number)) for number in range(4)])
+        until(lambda: consumer.figures.messages == 4)
+    assert len(ids(store)) == 4
+
+
+def test_a_position_that_the_broker_no_longer_has_is_told_and_reading_goes_on(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Tansu keeps silent about such a position; the client's own mock of a cluster says what Kafka says.
+    from confluent_kafka import Producer
+
+    host = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0})
+    (one,) = host.list_topics(timeout=10).brokers.values()
+    address = f"{one.host}:{one.port}"
+    producer = Producer({"bootstrap.servers": address, "log_level": 0})
+    for number in range(5):
+        producer.produce("short", message(number), partition=0)
+    assert producer.flush(10) == 0
+    store.append([], offsets=[Offset("edgewise", "short", 0, 1000)])
+    settings = EventsConfig(brokers=address, topics=("short",), session_timeout_s=6.0)
+    with consuming(store, settings) as consumer:
+        until(lambda: consumer.figures.messages == 5, 30)
+    assert ids(store) == [f"e{number}" for number in range(5)]
+    assert store.offsets("edgewise")["short", 0] == 5
+    assert "the broker no longer has the position" in caplog.text

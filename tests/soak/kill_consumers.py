@@ -163,6 +163,7 @@ class Rounds:
                 "group.id": "replay",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "auto.offset.reset": "error",
                 "log_level": 0,
             }
         )
@@ -179,6 +180,8 @@ class Rounds:
                     self.log[partition].append(found)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     at_end.add(partition)
+                else:
+                    assert error.retriable() or error.code() == KafkaError._TRANSPORT, error
         client.close()
 
     def compare(self) -> str:
