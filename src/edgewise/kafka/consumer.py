@@ -209,30 +209,33 @@ class Consumer:
 
     def _find_again(self, message: Message) -> None:
         """Go on after the broker has thrown away what was next, or has begun its topic anew."""
-        partition = TopicPartition(str(message.topic()), int(message.partition() or 0))
-        place = (partition.topic, partition.partition)
+        place = _place(message)
+        if place not in self._next:
+            return
         try:
-            first, end = self._client.get_watermark_offsets(partition, timeout=_ASK_S)
-            partition.offset = first
-            self._client.seek(partition)
+            first, end = self._client.get_watermark_offsets(TopicPartition(*place), timeout=_ASK_S)
         except KafkaException as error:
             self._trouble.tell(error.args[0])
-            partition.offset = OFFSET_BEGINNING
-            with contextlib.suppress(KafkaException):
-                self._client.seek(partition)
-            return
-        missed = max(0, first - self._next.get(place, first))
-        log(
-            "the broker no longer has the position; reading on from its first message",
-            level=logging.ERROR,
-            partition=f"{partition.topic}/{partition.partition}",
-            position=self._next.get(place),
-            first=first,
-            end=end,
-            lost_messages=missed,
-        )
-        if place in self._next:
+            first, end = OFFSET_BEGINNING, OFFSET_END
+        else:
+            log(
+                "the broker no longer has the position; reading on from its first message",
+                level=logging.ERROR,
+                partition=f"{place[0]}/{place[1]}",
+                position=self._next[place],
+                first=first,
+                end=end,
+                lost_messages=max(0, first - self._next[place]),
+            )
             self._next[place] = first
+        # The client has given the partition up, so that seeking in it is refused: all are assigned as they are, but this one.
+        ours = self._client.position([TopicPartition(*each) for each in self._next])
+        for one in ours:
+            if (one.topic, one.partition) == place:
+                one.offset = first
+            elif one.offset < 0:
+                one.offset = self._next[one.topic, one.partition]
+        self._client.assign(ours)
 
     # Messages
 
