@@ -1,5 +1,6 @@
 """[events] and the environment: what reaches the client, and what is refused without a secret in the text."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,17 @@ def test_the_section_is_read_and_written_like_the_others(tmp_path: Path) -> None
     assert run.events.options == {"client.id": "x"}
     path.write_text(run.to_toml())
     assert read_config(str(path), None).events == run.events
+
+
+@pytest.mark.parametrize("page", ["kafka.md", "zh/kafka.md"])
+def test_the_pages_example_can_be_read_and_every_setting_is_told(page: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "run.toml"
+    path.write_text(example, encoding="utf-8")
+    assert read_config(str(path), None).events.dead_letter_topic == "events-dead"
+    table = text.partition("`brokers` (`--brokers`)" if page == "kafka.md" else "`brokers`（`--brokers`）")[
+        2
+    ].partition("\n\n")[0]
+    for name in set(EventsConfig.model_fields) - {"brokers"}:
+        assert f"`{name}`" in table

@@ -31,6 +31,7 @@ TOPIC = "events"
 N_PARTITIONS = 4
 START = 1_700_000_000_000
 SESSION_S = 2.0
+_PATIENCE_S = 240
 BAD = [b"{", b"", b"\xff\xfe", b'{"user_id": "u1"}', b"[1, 2]", b'{"user_id": "u1", "item_id": "i", "value": "much"}']
 
 
@@ -169,7 +170,7 @@ class Rounds:
         )
         client.assign([TopicPartition(TOPIC, partition, len(found)) for partition, found in self.log.items()])
         at_end: set[int] = set()
-        until = time.monotonic() + 60
+        until = time.monotonic() + _PATIENCE_S
         while len(at_end) < N_PARTITIONS:
             assert time.monotonic() < until, f"the topic cannot be read to its end: {at_end}"
             for found in client.consume(1000, timeout=0.2):
@@ -260,7 +261,7 @@ class Rounds:
 
     def _wait_for(self, ends: dict[int, int]) -> None:
         store = StoreFolder.open(self.folder / "store", create=False).events()
-        until = time.monotonic() + 60
+        until = time.monotonic() + _PATIENCE_S
         try:
             wanted = {(TOPIC, partition): end for partition, end in ends.items()}
             while (found := store.offsets(self.group)) != wanted:

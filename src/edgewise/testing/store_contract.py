@@ -120,7 +120,8 @@ def an_erased_user_is_gone(open_store: Open) -> None:
     )
     store.put_users([StoredUser("gone", labels={"town": "port"}), StoredUser("stays")])
     bad, other = (
-        DeadLetter("t/0/1", "no item_id", payload, 7) for payload in (b'{"user_id": "gone"}', b'{"user_id": "go')
+        DeadLetter(f"t/0/{place}", "no item_id", payload, 7)
+        for place, payload in enumerate((b'{"user_id": "gone"}', b'{"user_id": "go'))
     )
     store.append([], dead_letters=[bad, other])
     assert store.erase_user("gone") == 3
