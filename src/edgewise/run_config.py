@@ -14,6 +14,7 @@ from edgewise.data.columns import Columns
 from edgewise.data.features import FeatureConfig
 from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
+from edgewise.kafka.settings import EventsConfig
 from edgewise.models.registry import model_class
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.retrieval import RetrievalConfig
@@ -67,6 +68,7 @@ class RunConfig(Settings):
     rerank: RerankConfig = RerankConfig()
     service: ServiceConfig = ServiceConfig()
     store: StoreConfig = StoreConfig()
+    events: EventsConfig = EventsConfig()
 
     def dataset(self) -> Dataset:
         """Read and clean the log that `[data] path` names.

@@ -9,6 +9,7 @@ import typer
 
 from edgewise.cli import (
     compare_command,
+    consume_command,
     data_commands,
     demo_command,
     items_command,
@@ -36,6 +37,7 @@ app.command("explain")(model_commands.explain)
 app.command("compare")(compare_command.compare)
 app.command("nodes")(nodes_command.nodes)
 app.command("serve")(serve_command.serve)
+app.command("consume")(consume_command.consume)
 app.command("models")(model_commands.models)
 app.command("doctor")(data_commands.doctor)
 app.command("demo")(demo_command.demo)

@@ -1,11 +1,12 @@
 """The HTTP app: routes of both kinds behind one gate."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 
@@ -24,13 +25,22 @@ from edgewise.serve.v1 import v1_routes
 from edgewise.serve.webpage import page_routes
 
 
-def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
+def create_app(
+    config: ServiceConfig,
+    service: Service,
+    keys: Keys,
+    *,
+    register: Callable[[CollectorRegistry], None] | None = None,
+) -> ASGIApp:
     """Make the app; nothing of it is kept outside.
 
     Args:
         config: limits and times. service: answers; started and closed by the caller. keys: who may do what.
+        register: adds figures of what runs beside it to the metrics.
     """
     metrics = Metrics()
+    if register is not None:
+        register(metrics.registry)
     workers = Workers(config.n_threads, config.max_waiting)
     service.on_applied = metrics.count_applied
     metrics.gauge("events_waiting", "Events that wait for the disk.", lambda: service.commit.n_waiting)

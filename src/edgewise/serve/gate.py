@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgewise.serve.asked import REQUEST_ID
 from edgewise.serve.keys import Keys, Role
 from edgewise.serve.limits import RateLimit, is_deeper
 from edgewise.serve.logs import log
@@ -66,6 +67,7 @@ class Gate:
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope["state"] = {"request_id": request_id}
+        REQUEST_ID.set(request_id)
         status = 0
 
         async def send_noting(message: Message) -> None:
