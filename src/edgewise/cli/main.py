@@ -14,6 +14,7 @@ from edgewise.cli import (
     items_command,
     model_commands,
     nodes_command,
+    refit_command,
     serve_command,
 )
 from edgewise.errors import EdgewiseError
@@ -36,6 +37,7 @@ app.command("explain")(model_commands.explain)
 app.command("compare")(compare_command.compare)
 app.command("nodes")(nodes_command.nodes)
 app.command("serve")(serve_command.serve)
+app.command("refit")(refit_command.refit)
 app.command("models")(model_commands.models)
 app.command("doctor")(data_commands.doctor)
 app.command("demo")(demo_command.demo)

@@ -51,7 +51,7 @@ class ALS(Recommender):
     Config: ClassVar[type[Settings]] = ALSConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
     adds_up: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("users", "items")
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),

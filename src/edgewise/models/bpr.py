@@ -48,7 +48,7 @@ class BPR(Recommender):
         "UAI 2009 (arXiv:1205.2618)"
     )
     is_baseline: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("users", "item_factors")
     Config: ClassVar[type[Settings]] = BPRConfig
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
