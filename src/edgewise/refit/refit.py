@@ -34,8 +34,12 @@ SHARE = 0.25
 CHECKED_SHARE, MOST_CHECKED = 0.2, 50_000
 """How much of the new events the models are compared on: this share, and no more than so many."""
 
-WATCHED_SHARE = 1 / 3
-"""Of the users in these events: training stops by them, and the comparison is about the others."""
+WATCHED_SHARE, FEWEST_WATCHED = 1 / 3, 100
+"""Of the users in these events, this share tells when to stop training, and the comparison is about the others. Fewer than so many
+tell nothing but noise: then training makes all its passes, and the comparison is about everybody."""
+
+WORSE_AT_THE_END = 0.03
+"""By this share the ranking of the newest events must have fallen since its best, for the next fit to stop there."""
 
 _WORK = ".refit"
 _LOCK = "refit.lock"
@@ -49,6 +53,7 @@ class RefitSettings:
         model: name. None: as the current model. settings: of the model, over those of the current one where that is of this name.
         data: the log that the model was first fitted on, read again; None: what the current model keeps of it.
         clean: how events are cleaned. full: start from nothing. force: let the new model answer though it is worse.
+        share: of the epochs of a fit from nothing, for one that starts from the current model.
         keep: how many versions stay, the current one among them. run_config: TOML, kept in the model folder.
     """
 
@@ -59,6 +64,7 @@ class RefitSettings:
     full: bool = False
     force: bool = False
     keep: int = 3
+    share: float = SHARE
     run_config: str = ""
 
 
@@ -177,12 +183,12 @@ def _fit_and_swap(
     done.n_new_events = log.events.filter(pl.col("seq") > covered).height
     done.notes += learned.lines
     _count(done, current, dataset)
-    share = SHARE
+    share = settings.share
     if current is None:
         done.no_check = "there was no model to compare with"
     else:
         with done.timed("check"):
-            share = _check(current, learned, log, model, done)
+            share = _check(current, learned, log, model, share, done)
     with done.timed("fit"):
         model = _fitted(model, current, dataset, done, share=share)
     done.notes += model.record.notes
@@ -208,31 +214,34 @@ def _fit_and_swap(
         done.is_current = True
 
 
-def _check(current: Current, learned: Learned, log: Log, model: Recommender, done: Refitted) -> float:
+def _check(current: Current, learned: Learned, log: Log, model: Recommender, share: float, done: Refitted) -> float:
     """Compare the current model with one that was fitted without the newest events; returns what share of epochs was best."""
     newest = learned.newest(current.covered, CHECKED_SHARE, MOST_CHECKED)
     users = newest["user_id"].unique().sort()
     too_few = f"too few events since to tell which is better: {len(users)} users in the newest {newest.height:,}, {FEWEST_USERS} are needed"
     if len(users) < FEWEST_USERS:
         done.no_check = too_few
-        return SHARE
+        return share
     order = make_rng(model.seed, "refit", "users").permutation(len(users))
     n_watched = round(WATCHED_SHARE * len(users)) if done.is_incremental else 0
-    if len(users) - n_watched < FEWEST_USERS:
+    if n_watched < FEWEST_WATCHED:
         n_watched = 0
     watched = newest.filter(pl.col("user_id").is_in(users.gather(order[:n_watched]).implode()))
     asked = newest.filter(pl.col("user_id").is_in(users.gather(order[n_watched : n_watched + MOST_USERS]).implode()))
     without = learned.dataset(leave_out=newest)
     other = build(model.name, model.config.model_dump(), seed=model.seed)
-    other = _fitted(other, current, without, done, share=SHARE, newest=watched if watched.height else None)
+    other = _fitted(other, current, without, done, share=share, newest=watched if watched.height else None)
     since = log.events.filter((pl.col("seq") > current.covered) & ~pl.col("seq").is_in(newest["seq"].implode()))
     done.check = compare_models(current.model, since, other, asked, seed=model.seed)
     if done.check is None:
         done.no_check = too_few
     looks = [(entry["epoch"], entry["ndcg@20"]) for entry in other.record.curve if "ndcg@20" in entry]
     if not watched.height or not looks or not done.is_incremental:
-        return SHARE
-    best = max(looks, key=lambda look: look[1])[0]
+        return share
+    best, at_best = max(looks, key=lambda look: look[1])
+    if looks[-1][1] >= (1 - WORSE_AT_THE_END) * at_best:
+        return share
+    done.notes.append(f"stopped after {best:.0f} passes, from which on the newest events are ranked worse")
     return float(best) / float(model.config.epochs)
 
 
