@@ -28,7 +28,7 @@ from edgewise.evaluate.significance import compare_pairs
 from edgewise.evaluate.targets import find_targets
 from edgewise.models import build, load
 from edgewise.pipeline.live import LiveEvents
-from edgewise.refit import Refitted, RefitSettings, refit
+from edgewise.refit import RefitSettings, Refitted, refit
 from edgewise.refit.check import AsServed
 from edgewise.store import Event, StoreFolder
 
@@ -131,7 +131,8 @@ def nightly(place: Path, model: Path, news: pl.DataFrame, how: str, arguments: a
         if how == "full" and night < arguments.nights - 1:
             continue
         done = refit(folder, store, RefitSettings(full=how == "full", share=arguments.share, force=True))
-    assert done is not None and done.version is not None
+    assert done is not None
+    assert done.version is not None
     answers = load(folder.models.path(done.version))
     store.close()
     return done, answers

@@ -150,7 +150,7 @@ def refit(folder: StoreFolder, store: EventStore, settings: RefitSettings) -> Re
                 "the store has no model to refit; name one with --model NAME, and the log to begin with by --data LOG."
             )
         name = settings.model or (current.model.name if current else "")
-        done = Refitted(name, None if current is None else current.version)
+        done = Refitted(name, _pointer(models))
         done.notes += damage
         with done.timed("log"):
             log = read_log(store)
@@ -207,7 +207,7 @@ def _fit_and_swap(
         done.why_not = (
             f"it is worse than {done.previous} on the newest events, and not by chance; --force swaps all the same"
         )
-    elif _pointer(models) not in (done.previous, None) and not settings.force:
+    elif _pointer(models) != done.previous and not settings.force:
         done.why_not = f"{models.current} was made current meanwhile; --force swaps all the same"
     else:
         models.swap(done.version)
