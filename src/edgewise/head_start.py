@@ -39,15 +39,9 @@ class HeadStart:
     newest: pl.DataFrame | None = None
 
     def shortened(self, config: S) -> S:
-        """Return a model's settings with fewer passes, two at least; those of a model that makes none stay as they are.
-
-        Where there is something to stop by, half of the passes may go by without a gain: they start with steps that are as long
-        as a fit from nothing takes, which shake what was learned before, and the shorter steps at the end make it better.
-        """
+        """Return a model's settings with fewer passes, two at least; those of a model that makes none stay as they are."""
         known = type(config).model_fields
         fewer = {name: max(2, round(self.share * getattr(config, name))) for name in _ROUNDS if name in known}
-        if self.newest is not None and "patience" in known and config.model_dump()["patience"] is None:
-            fewer["patience"] = max(3, max(fewer.values()) // 2)
         return config.model_copy(update=fewer) if fewer else config
 
     def of(self, dataset: Dataset) -> "Start":

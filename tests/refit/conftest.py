@@ -32,3 +32,9 @@ def store(folder: StoreFolder) -> Iterator[SqliteStore]:
     store = folder.events()
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def model(fitted: Path) -> Path:
+    """Give the same folder, by the name that tests of the server use."""
+    return fitted

@@ -86,7 +86,9 @@ def test_events_before_and_after_a_refit_are_seen_once_with_either_version(
     service: Service, folder: StoreFolder, store: SqliteStore
 ) -> None:
     old = service.serving.version
-    service.accept([event(1, "u000", 1043, "like"), event(2, "new", 1000), event(3, "new", 1001), event(4, "u001", 1040)])
+    service.accept(
+        [event(1, "u000", 1043, "like"), event(2, "new", 1000), event(3, "new", 1001), event(4, "u001", 1040)]
+    )
     before = {user: listed(service, user) for user in USERS}
     version = refitted(folder)
     service.accept([event(5, "u000", 1042), event(6, "new", 1002), event(7, "u001", 1040, "unlike")])
@@ -107,7 +109,9 @@ def test_events_before_and_after_a_refit_are_seen_once_with_either_version(
     assert listed(service, "u000") == before["u000"] - {"1042"}
     service.accept([event(8, "u000", 1041)])
     assert "1041" not in listed(service, "u000")
-    assert {user: (found.ids, [found.source]) for user, found in ((user, service.recommend(user, 44)) for user in USERS)} == replayed(folder)
+    assert {
+        user: (found.ids, [found.source]) for user, found in ((user, service.recommend(user, 44)) for user in USERS)
+    } == replayed(folder)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -155,7 +159,7 @@ def test_an_erasure_is_forgotten_by_a_model_that_learned_it_and_remembered_by_an
     assert service.serving.pipeline.users.known("u000", since_training_alone=True).seen.size == 2
 
 
-def test_erasing_what_a_model_has_learned_leaves_what_came_later(service: Service, folder: StoreFolder, store: SqliteStore) -> None:
+def test_erasing_what_a_model_has_learned_leaves_what_came_later(service: Service, folder: StoreFolder) -> None:
     service.accept([event(1, "new", 1000), event(2, "new", 1001)])
     service.swap(refitted(folder))
     service.accept([event(3, "new", 1002), event(4, "new", 1003)])
@@ -166,7 +170,9 @@ def test_erasing_what_a_model_has_learned_leaves_what_came_later(service: Servic
     assert live.version("new") > 0
 
 
-def test_a_start_reads_the_log_from_where_the_model_has_learned_it(folder: StoreFolder, store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_reads_the_log_from_where_the_model_has_learned_it(
+    folder: StoreFolder, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.append([event(n, f"x{n % 7}", 1000 + n % 44) for n in range(200)])
     refitted(folder)
     store.append([event(300, "new", 1000)])
@@ -187,7 +193,9 @@ def test_a_start_reads_the_log_from_where_the_model_has_learned_it(folder: Store
     service.close()
 
 
-def test_what_another_process_made_current_is_not_written_again(service: Service, folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_process_made_current_is_not_written_again(
+    service: Service, folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = refitted(folder)
     monkeypatch.setattr(type(service.models), "swap", lambda *_: pytest.fail("the pointer is another's"))
     service._swap(version, points=False)
