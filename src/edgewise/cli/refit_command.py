@@ -8,6 +8,7 @@ from edgewise.cli import options
 
 if TYPE_CHECKING:
     from edgewise.refit import Refitted
+    from edgewise.run_config import RunConfig
     from edgewise.store import StoreFolder
 
 NOT_SWAPPED = 3
@@ -63,7 +64,7 @@ def refit(
         settings = RefitSettings(
             model=None if name == before and data is None else name,
             settings=given.settings_of(name, own) if name else {},
-            data=None if data is None else run.dataset(),
+            data=None if data is None else _with_all_types(run).dataset(),
             clean=run.clean,
             full=full,
             force=force,
@@ -81,6 +82,11 @@ def refit(
         _tell(done, store)
     if done.version is not None and not done.is_current:
         raise typer.Exit(NOT_SWAPPED)
+
+
+def _with_all_types(run: "RunConfig") -> "RunConfig":
+    """Let a log be read with all kinds of events: those that count may be in the store alone, and are chosen there."""
+    return run.model_copy(update={"clean": run.clean.model_copy(update={"types": None})})
 
 
 def _of_current(folder: "StoreFolder") -> tuple[str | None, str | None]:

@@ -183,6 +183,9 @@ def learned_of(
     those with a negative value are left out unless the settings say what to do with them.
     """
     base, n_erased = _without_erased(base, log)
+    if base.is_log and clean.types is not None and "type" in base.events.columns:
+        kept = _with_undoings(clean.types)
+        base = replace(base, events=base.events.filter(pl.col("type").is_in(kept)))
     if clean.undo == "apply":
         base = _without_taken_back(base, log)
     events = log.events.filter(pl.col("item_id").is_not_null()).select(*_COLUMNS, "seq")
@@ -211,8 +214,7 @@ def _cleaned(events: pl.DataFrame, clean: CleanConfig) -> tuple[pl.DataFrame, tu
     if "negative" not in clean.model_fields_set:
         changes["negative"] = "drop"
     if clean.types is not None:
-        kept = [*clean.types, *(undoing for undoing, undone in UNDOES.items() if undone in clean.types)]
-        events = events.filter(pl.col("type").is_in(kept))
+        events = events.filter(pl.col("type").is_in(_with_undoings(clean.types)))
     if clean.exact_repeats == "merge":
         events = events.unique(list(_COLUMNS), keep="first", maintain_order=True)
     if events.is_empty():
@@ -224,6 +226,10 @@ def _cleaned(events: pl.DataFrame, clean: CleanConfig) -> tuple[pl.DataFrame, tu
             f"Of {given.height:,} events nothing is left: they are taken back, or not of a kind that counts.",
         )
     return cleaned, report.lines()
+
+
+def _with_undoings(types: Sequence[str]) -> list[str]:
+    return [*types, *(undoing for undoing, undone in UNDOES.items() if undone in types)]
 
 
 def _cleaned_together(
