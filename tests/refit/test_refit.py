@@ -238,6 +238,28 @@ def test_a_model_that_was_made_current_meanwhile_stays(
     assert folder.models.current == other
 
 
+def test_who_is_erased_while_it_is_fitted_is_named_and_gone_with_the_next(
+    folder: StoreFolder, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append([event(1, "u003", 1000)])
+    fit = Recommender.fit
+
+    def erasing(self: Recommender, *given: object, **named: object) -> Recommender:
+        store.erase_user("u003")
+        return fit(self, *given, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recommender, "fit", erasing)
+        done = refit(folder, store, RefitSettings())
+    assert done.version is not None
+    assert done.holding_erased[done.version] == 1
+    assert "u003" in current(folder).catalogue.users.ids
+    done = refit(folder, store, RefitSettings(keep=1))
+    assert done.n_erased == 1
+    assert done.holding_erased == {}
+    assert "u003" not in current(folder).catalogue.users.ids
+
+
 def test_one_refit_at_a_time(folder: StoreFolder, store: SqliteStore) -> None:
     with _alone(folder.path), pytest.raises(StoreBusyError, match="another refit"):
         refit(folder, store, RefitSettings())
