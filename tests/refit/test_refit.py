@@ -210,7 +210,7 @@ def test_too_few_events_to_tell_swap_and_say_so(folder: StoreFolder, store: Sqli
     store.append([event(n, "u000", 1011 + n) for n in range(30)])  # all of one user
     done = refit(folder, store, RefitSettings(model="popularity"))
     assert done.check is None
-    assert "too few events" in done.no_check
+    assert "too few of the users in the newest 6 events" in done.no_check
     assert done.is_current
 
 

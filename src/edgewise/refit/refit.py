@@ -218,7 +218,7 @@ def _check(current: Current, learned: Learned, log: Log, model: Recommender, sha
     """Compare the current model with one that was fitted without the newest events; returns what share of epochs was best."""
     newest = learned.newest(current.covered, CHECKED_SHARE, MOST_CHECKED)
     users = newest["user_id"].unique().sort()
-    too_few = f"too few events since to tell which is better: {len(users)} users in the newest {newest.height:,}, {FEWEST_USERS} are needed"
+    too_few = f"too few of the users in the newest {newest.height:,} events are known to tell which is better; {FEWEST_USERS} are needed"
     if len(users) < FEWEST_USERS:
         done.no_check = too_few
         return share
