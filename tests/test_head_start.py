@@ -82,7 +82,7 @@ SMALL = {
 
 def fitted(name: str) -> tuple[Recommender, Dataset]:
     data = planted_ratings().train if model_class(name).needs.startswith("ratings") else planted_tastes().train
-    settings = SMALL.get(name, {"embedding_dim": 8, "epochs": 8})
+    settings = SMALL.get(name, {"embedding_dim": 8, "epochs": 6})
     return build(name, settings).fit(data), data
 
 

@@ -151,6 +151,7 @@ def test_a_server_takes_up_what_a_refit_beside_it_has_made_and_no_request_fails(
         again.stop()
 
 
+@pytest.mark.slow
 def test_the_first_model_does_not_come_back_after_it_was_removed(model: Path, tmp_path: Path) -> None:
     Server(model, tmp_path / "store", tmp_path / "log").wait().stop()
     folder = StoreFolder.open(tmp_path / "store")

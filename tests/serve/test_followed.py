@@ -1,6 +1,7 @@
 """A model that was refitted from the log has its beginning in it: what comes after counts, once, whichever version answers."""
 
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,3 +201,38 @@ def test_what_another_process_made_current_is_not_written_again(
     monkeypatch.setattr(type(service.models), "swap", lambda *_: pytest.fail("the pointer is another's"))
     service._swap(version, points=False)
     assert service.serving.version == version
+
+
+def test_a_damaged_version_that_became_current_is_tried_once_and_another_is_taken_up(
+    folder: StoreFolder, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    load_of = Service._load
+
+    def counting(self: Service, version: str) -> object:
+        tried.append(version)
+        return load_of(self, version)
+
+    monkeypatch.setattr(Service, "_load", counting)
+    service = Service(store, folder.models, follow_s=0.01)
+    service.start()
+    old = service.serving.version
+    store.append([event(1, "new", 1000)])
+    bad = refitted(folder)
+    until = time.monotonic() + 20
+    while service.serving.version != bad and time.monotonic() < until:
+        time.sleep(0.01)
+    assert service.serving.version == bad
+    service.swap(old)
+    arrays = folder.models.path(bad) / "arrays.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:-8])
+    (folder.path / "current").write_text(f"{bad}\n")
+    time.sleep(0.3)
+    assert service.serving.version == old
+    assert tried.count(bad) == 2, "once whole, once damaged"
+    folder.models.swap(old)
+    good = refitted(folder, settings={"n_neighbours": 20})
+    while service.serving.version != good and time.monotonic() < until:
+        time.sleep(0.01)
+    assert service.serving.version == good
+    service.close()
