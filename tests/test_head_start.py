@@ -17,12 +17,12 @@ OLD = pl.DataFrame({"user_id": [1, 2, 3, 3], "item_id": ["a", "c", "a", "c"]})
 NEW = pl.DataFrame({"user_id": [2, 3, 9, 2], "item_id": ["b", "c", "a", "a"]})
 
 
-def earlier(**arrays: np.ndarray) -> HeadStart:  # type: ignore[type-arg]
+def earlier(**arrays: np.ndarray) -> HeadStart:
     data = Dataset.from_events(OLD)
     return HeadStart(data.users, data.items, arrays, 0.5)
 
 
-def start(frame: pl.DataFrame = NEW, **arrays: np.ndarray) -> Start:  # type: ignore[type-arg]
+def start(frame: pl.DataFrame = NEW, **arrays: np.ndarray) -> Start:
     return earlier(**arrays).of(Dataset.from_events(frame))
 
 

@@ -21,8 +21,8 @@ TABLE = pl.DataFrame(
 )
 
 
-def old(**tables: pl.DataFrame) -> Catalogue:
-    return Catalogue.of(Dataset.from_events(OLD, item_table=TABLE, **tables))
+def old(social: pl.DataFrame | None = None, user_table: pl.DataFrame | None = None) -> Catalogue:
+    return Catalogue.of(Dataset.from_events(OLD, item_table=TABLE, social=social, user_table=user_table))
 
 
 def learned(

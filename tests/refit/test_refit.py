@@ -20,8 +20,8 @@ from edgewise.testing.planted import ITEMS_PER_GROUP, planted_ratings, planted_t
 T0 = 1_700_000_000_000
 
 
-def event(number: int, user: str, item: int | str, kind: str = "view", **more: float) -> Event:
-    return Event(f"e{number}", user, str(item), type=kind, timestamp=T0 + number, **more)
+def event(number: int, user: str, item: int | str, kind: str = "view", value: float = 1.0) -> Event:
+    return Event(f"e{number}", user, str(item), type=kind, timestamp=T0 + number, value=value)
 
 
 def met_by_all(start: int = 0) -> list[Event]:
