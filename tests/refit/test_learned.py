@@ -33,7 +33,7 @@ def learned(
 ) -> Learned:
     catalogue = old() if catalogue is None else catalogue
     users, items = told.get("users", []), told.get("items", [])
-    base = Base.of_model(catalogue, catalogue.strengths)
+    base = Base.of_model(catalogue, catalogue.strengths, catalogue.friends)
     return learned_of(base, log, users, items, clean or CleanConfig())  # type: ignore[arg-type]
 
 
@@ -157,6 +157,22 @@ def test_friends_are_made_and_left(store: SqliteStore) -> None:
     assert Catalogue.of(learned(log).dataset()).friends is None, "a model that knows no friends is told of none"
 
 
+def test_a_friend_of_the_log_is_no_friend_for_ever(store: SqliteStore) -> None:
+    catalogue = old(social=pl.DataFrame({"user_id": ["a"], "friend_id": ["b"]}))
+    follow = event(1, "c", None, "follow", target_user_id="a")
+    found = learned(log_of(store, follow, event(2, "b", None, "follow", target_user_id="a")), catalogue=catalogue)
+    dataset = found.dataset()
+    assert dataset.social is not None
+    assert dataset.social.height == 2, "a and b are friends already"
+    kept = found.to_keep(dataset.users, dataset.items)
+    assert kept["base_friends"].toarray().tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    log = log_of(store, event(3, "c", None, "unfollow", target_user_id="a"))
+    base = Base.of_model(Catalogue.of(dataset), kept["base"], kept["base_friends"])
+    again = Catalogue.of(learned_of(base, log, [], [], CleanConfig()).dataset())
+    assert again.friends is not None
+    assert again.friends.toarray().tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+
 def test_labels_and_categories_are_attributes_where_the_table_has_them(store: SqliteStore) -> None:
     told = [
         StoredItem("2", labels={"title": "Deux", "colour": "red"}, categories=("z", "y")),
@@ -196,8 +212,9 @@ def test_the_newest_are_held_out_and_nothing_else(store: SqliteStore) -> None:
 def test_the_base_is_kept_apart_for_the_next_time(store: SqliteStore) -> None:
     found = learned(log_of(store, event(1, "a", "1"), event(2, "new", "2")))
     dataset = found.dataset()
-    base = found.base_strengths(dataset.users, dataset.items)
-    assert base.toarray().tolist() == [[1, 1, 0], [3, 0, 1], [0, 1, 0], [0, 0, 0]]
+    kept = found.to_keep(dataset.users, dataset.items)
+    assert list(kept) == ["base"]
+    assert kept["base"].toarray().tolist() == [[1, 1, 0], [3, 0, 1], [0, 1, 0], [0, 0, 0]]
 
 
 def test_whoever_has_too_few_interactions_in_all_is_left_out(store: SqliteStore) -> None:

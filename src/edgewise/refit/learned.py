@@ -18,6 +18,9 @@ from edgewise.refit.log import Log, named_by
 from edgewise.refit.told import with_told
 from edgewise.store import StoredItem, StoredUser
 
+BASE, BASE_FRIENDS = "base", "base_friends"
+"""What a model folder keeps for the next refit: strengths and friends that do not stem from the store's log."""
+
 _COLUMNS = ("user_id", "item_id", "type", "value", "timestamp", "session_id")
 
 
@@ -43,11 +46,12 @@ class Base:
     is_log: bool = False
 
     @classmethod
-    def of_model(cls, catalogue: Catalogue, strengths: csr_array) -> "Base":
+    def of_model(cls, catalogue: Catalogue, strengths: csr_array, friends: csr_array | None) -> "Base":
         """Take what a model keeps: of each pair the sum of its events' values.
 
         Args:
             catalogue: of the model. strengths: [n_users, n_items], the sums that do not stem from this store's log.
+            friends: [n_users, n_users], those that do not; None where the model knows no friends.
         """
         rows = np.repeat(np.arange(strengths.shape[0]), np.diff(strengths.indptr))
         events = pl.DataFrame(
@@ -58,8 +62,8 @@ class Base:
             }
         )
         social = None
-        if catalogue.friends is not None:
-            one, other = catalogue.friends.nonzero()
+        if friends is not None:
+            one, other = friends.nonzero()
             once = one < other
             ends = (catalogue.users.ids_at(end[once].astype(np.int64)) for end in (one, other))
             social = pl.DataFrame(dict(zip(("user_id", "friend_id"), map(_texts, ends), strict=True)))
@@ -159,18 +163,16 @@ class Learned:
             history=self.lines,
         )
 
-    def base_strengths(self, users: IdMap, items: IdMap) -> csr_array:
-        """Return the sums of the base by dense index, for the next refit: float32 [n_users, n_items]."""
-        events = self.base.events
-        places = (
-            users.index_of(events["user_id"].cast(users.ids.dtype)),
-            items.index_of(events["item_id"].cast(items.ids.dtype)),
-        )
-        there = (places[0] >= 0) & (places[1] >= 0)
-        values = events["value"].to_numpy().astype(np.float32)[there]
-        found = csr_array((values, (places[0][there], places[1][there])), shape=(len(users), len(items)))
-        found.sum_duplicates()
-        return found
+    def to_keep(self, users: IdMap, items: IdMap) -> dict[str, csr_array]:
+        """Return the base by dense index, for the next refit: `BASE` and, where there are friends, `BASE_FRIENDS`."""
+        events, social = self.base.events, self.base.social
+        kept = {BASE: _matrix(events["user_id"], users, events["item_id"], items, events["value"])}
+        if social is not None:
+            ones = pl.Series(np.ones(social.height))
+            kept[BASE_FRIENDS] = _matrix(social["user_id"], users, social["friend_id"], users, ones)
+            kept[BASE_FRIENDS] = csr_array(kept[BASE_FRIENDS] + kept[BASE_FRIENDS].T)
+            kept[BASE_FRIENDS].data[:] = 1
+        return kept
 
 
 def learned_of(
@@ -193,12 +195,10 @@ def learned_of(
         events, base, lines = _cleaned_together(base, events, clean)
     else:
         events, lines = _cleaned(events, clean)
-    if base.social is not None:
-        base = replace(base, social=_followed(base.social, log))
     return Learned(
         base,
         events,
-        base.social,
+        None if base.social is None else _followed(base.social, log),
         with_told(base.user_table, users, "user"),
         with_told(base.item_table, items, "item"),
         clean,
@@ -237,7 +237,8 @@ def _cleaned_together(
 ) -> tuple[pl.DataFrame, Base, tuple[str, ...]]:
     """Clean the log after events of the base that it takes back have gone: the base has types and times."""
     if "type" not in base.events.columns or events.is_empty():
-        return (*_cleaned(events, clean)[:1], base, _cleaned(events, clean)[1])
+        cleaned, lines = _cleaned(events, clean)
+        return cleaned, base, lines
     numbered = _full(base.events).with_columns(pl.lit(-1, dtype=pl.Int64).alias("seq")).with_row_index("place")
     both = pl.concat([numbered, events.with_columns(pl.lit(None, dtype=pl.UInt32).alias("place"))], how="diagonal")
     undone = {"undo": "apply", "types": None, "missing_time": "drop", "impossible_times": "keep", "negative": "keep"}
@@ -290,7 +291,13 @@ def _followed(social: pl.DataFrame, log: Log) -> pl.DataFrame:
         both, on=["user_id", "friend_id"], how="anti", maintain_order="left"
     )
     new = net.filter(pl.col("n") > 0).select("user_id", "friend_id").sort("user_id", "friend_id")
-    return pl.concat([kept, new]).unique(maintain_order=True)
+    ends = (
+        pl.min_horizontal("user_id", "friend_id").alias("one"),
+        pl.max_horizontal("user_id", "friend_id").alias("other"),
+    )
+    new = new.with_columns(ends).unique(["one", "other"], keep="first", maintain_order=True)
+    new = new.join(kept.select(ends), on=["one", "other"], how="anti", maintain_order="left")
+    return pl.concat([kept, new.select("user_id", "friend_id")])
 
 
 def _full(events: pl.DataFrame) -> pl.DataFrame:
@@ -301,6 +308,20 @@ def _full(events: pl.DataFrame) -> pl.DataFrame:
         "user_id", "item_id", *[pl.col(name).cast(dtype) for name, dtype in types.items()]
     )
     return full.with_columns(pl.col("type").fill_null(DEFAULT_TYPE), pl.col("value").fill_null(1.0))
+
+
+def _matrix(rows: pl.Series, row_ids: IdMap, columns: pl.Series, column_ids: IdMap, values: pl.Series) -> csr_array:
+    """Sum values by pair of ids; pairs with an id that is not known are left out."""
+    row, column = (
+        ids.index_of(given.cast(ids.ids.dtype, strict=False)) for given, ids in ((rows, row_ids), (columns, column_ids))
+    )
+    there = (row >= 0) & (column >= 0)
+    found = csr_array(
+        (values.to_numpy().astype(np.float32)[there], (row[there], column[there])),
+        shape=(len(row_ids), len(column_ids)),
+    )
+    found.sum_duplicates()
+    return found
 
 
 def _ids(

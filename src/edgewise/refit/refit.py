@@ -20,7 +20,7 @@ from edgewise.errors import ConfigError, EdgewiseError, ModelFolderError, StoreB
 from edgewise.models import build, load
 from edgewise.recommender import Recommender
 from edgewise.refit.check import FEWEST_USERS, MOST_USERS, Check, compare_models
-from edgewise.refit.learned import Base, Learned, learned_of
+from edgewise.refit.learned import BASE, BASE_FRIENDS, Base, Learned, learned_of
 from edgewise.refit.log import Log, erased_since, named_by, read_log
 from edgewise.refit.told import told_items, told_users
 from edgewise.rng import make_rng
@@ -198,10 +198,8 @@ def _fit_and_swap(
             "refit": "incremental" if done.is_incremental else "full",
         }
         metrics = {} if done.check is None else {"check": vars(done.check)}
-        base = learned.base_strengths(dataset.users, dataset.items)
-        model.save(
-            work / "model", metrics=metrics, run_config=settings.run_config, lineage=lineage, start={"base": base}
-        )
+        base = learned.to_keep(dataset.users, dataset.items)
+        model.save(work / "model", metrics=metrics, run_config=settings.run_config, lineage=lineage, start=base)
         done.version = models.add(work / "model", move=True)
     if done.check is not None and done.check.is_worse and not settings.force:
         done.why_not = (
@@ -301,8 +299,10 @@ def _base(settings: RefitSettings, current: Current | None) -> Base:
         return Base.of_dataset(settings.data)
     if current is None:
         return Base(pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String, "value": pl.Float64}))
-    strengths = current.kept.get("base") if current.covered else None
-    return Base.of_model(current.model.catalogue, current.model.catalogue.strengths if strengths is None else strengths)
+    catalogue = current.model.catalogue
+    if current.covered and BASE in current.kept:  # the rest of what it knows is in the log
+        return Base.of_model(catalogue, current.kept[BASE], current.kept.get(BASE_FRIENDS))
+    return Base.of_model(catalogue, catalogue.strengths, catalogue.friends)
 
 
 def _nothing_to_do(current: Current, log: Log, settings: RefitSettings, name: str) -> bool:
