@@ -34,9 +34,10 @@ layers: $(VENV)/.all
 bench: $(VENV)/.all  ## the README's figures, beside peers in environments of their own (long; GOWALLA=folder with train and test)
 	$(BIN)/python benchmarks/run.py $(if $(GOWALLA),--gowalla "$(GOWALLA)")
 
-soak: $(VENV)/.all  ## kill writing commands and stores at random moments, many times
+soak: $(VENV)/.all  ## kill writing commands, stores and refits at random moments, many times
 	$(BIN)/python tests/soak/kill_while_writing.py
 	$(BIN)/python tests/soak/kill_store_writers.py
+	$(BIN)/python tests/soak/kill_refits.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
