@@ -15,6 +15,7 @@ from edgewise.cli import (
     items_command,
     model_commands,
     nodes_command,
+    refit_command,
     serve_command,
 )
 from edgewise.errors import EdgewiseError
@@ -38,6 +39,7 @@ app.command("compare")(compare_command.compare)
 app.command("nodes")(nodes_command.nodes)
 app.command("serve")(serve_command.serve)
 app.command("consume")(consume_command.consume)
+app.command("refit")(refit_command.refit)
 app.command("models")(model_commands.models)
 app.command("doctor")(data_commands.doctor)
 app.command("demo")(demo_command.demo)

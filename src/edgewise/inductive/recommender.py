@@ -95,7 +95,7 @@ class GraphRecommender(Recommender):
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
     scores_cold_items: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("embeddings.weight",)
 
     users: Floats  # [n_users, d + 1], the last column 1; NaN for whom nothing is known
     items: Floats  # [n_items, d + 1], the last column the bias; NaN likewise

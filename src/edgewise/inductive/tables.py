@@ -24,7 +24,7 @@ class TableRecommender(Recommender):
     STATE: ClassVar[tuple[str, ...]] = ("users", "items", "users_sent", "items_sent")
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
     by_dot_product: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("table.weight",)
 
     users: Floats  # [n_users, d], after propagation; NaN for a user without interactions
     items: Floats  # [n_items, d]
