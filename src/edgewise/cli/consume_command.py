@@ -46,15 +46,15 @@ def consume(
     from edgewise.kafka.consumer import Consumer
     from edgewise.logs import log, start_logs
     from edgewise.run_config import read_config
-    from edgewise.store import StoreFolder
+    from edgewise.store import StoreFolder, open_events
 
     given = {"brokers": brokers, "topics": topic or None, "group": group, "from_offset": from_offset}
     given |= {"from_time": from_time, "dead_letter_topic": dead_letter_topic}
-    settings = read_config(config, set_, events=given).events
+    run = read_config(config, set_, events=given)
     start_logs()
-    events = StoreFolder.open(Path(store)).events()
+    events = open_events(StoreFolder.open(Path(store)), run.store)
     try:
-        consumer = Consumer(events, settings)
+        consumer = Consumer(events, run.events)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: consumer.stop())
         if metrics_port is not None:

@@ -50,7 +50,7 @@ def refit(
     from edgewise.refit import RefitSettings
     from edgewise.refit import refit as refit_store
     from edgewise.run_config import read_config
-    from edgewise.store import StoreFolder
+    from edgewise.store import StoreFolder, open_events
 
     folder = StoreFolder.open(Path(store), create=False)
     given = read_config(config, set_)
@@ -71,7 +71,7 @@ def refit(
             keep=keep,
             run_config=run.to_toml(),
         )
-        events = folder.events()
+        events = open_events(folder, run.store)
         try:
             done = refit_store(folder, events, settings)
         finally:
