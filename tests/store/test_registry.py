@@ -49,7 +49,7 @@ def test_the_same_model_is_one_version_and_others_are_their_own(tmp_path: Path) 
     one = registry.add(model(tmp_path / "one", 1))
     assert registry.add(shutil.copytree(tmp_path / "one", tmp_path / "copy")) == one
     two = registry.add(model(tmp_path / "two", 2))
-    assert sorted({one, two}) == registry.versions()
+    assert registry.versions() == [one, two]
     assert len(registry.versions()) == 2
 
 
@@ -86,7 +86,7 @@ def test_a_damaged_model_is_neither_added_nor_swapped_to(tmp_path: Path) -> None
         registry.add(tmp_path)
     assert registry.current == good
     assert len(registry.versions()) == 2
-    assert sorted(path.name for path in (tmp_path / "store/models").iterdir()) == registry.versions()
+    assert sorted(path.name for path in (tmp_path / "store/models").iterdir()) == sorted(registry.versions())
 
 
 def test_the_current_model_is_not_removed_others_are(tmp_path: Path) -> None:
