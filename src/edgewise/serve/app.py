@@ -12,12 +12,12 @@ from starlette.types import ASGIApp
 
 from edgewise import __version__
 from edgewise.errors import DataError, EdgewiseError, StoreBusyError, StoreError, UnknownNameError
+from edgewise.logs import log
 from edgewise.serve.asked import Workers, as_json, one_thread_each
 from edgewise.serve.browse_routes import browse_routes
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
-from edgewise.serve.logs import log
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig

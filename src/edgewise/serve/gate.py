@@ -11,10 +11,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgewise.logs import log
 from edgewise.serve.asked import REQUEST_ID
 from edgewise.serve.keys import Keys, Role
 from edgewise.serve.limits import RateLimit, is_deeper
-from edgewise.serve.logs import log
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.settings import ServiceConfig
 

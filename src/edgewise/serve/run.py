@@ -14,11 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from edgewise.errors import ConfigError, EdgewiseError
 from edgewise.kafka.settings import EventsConfig
+from edgewise.logs import log, start_logs
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.app import create_app
 from edgewise.serve.keys import ONE_KEY, Keys
-from edgewise.serve.logs import log, start_logs
 from edgewise.serve.patience import impatient_after
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgewise.data.ids import UNKNOWN
 from edgewise.errors import EdgewiseError, StoreBusyError, UnknownNameError
+from edgewise.logs import log
 from edgewise.models import load
 from edgewise.pipeline.explaining import explain_pair
 from edgewise.pipeline.live import Known
@@ -27,7 +28,6 @@ from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
 from edgewise.serve.arrivals import with_arrivals
 from edgewise.serve.followed import Followed
-from edgewise.serve.logs import log
 from edgewise.store import Appended, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import SteadyClock, subject_of
 from edgewise.types import Bools, Floats, Index
