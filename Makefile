@@ -39,12 +39,14 @@ bench-serve: $(VENV)/.all  ## the service under load, on its own and with all so
 	$(BIN)/python benchmarks/serve.py --seconds 20 --set serve.sources=model,similar,popular --set rerank.diversity=0.2
 	$(BIN)/python benchmarks/serve.py --users 1000000 --events-per-user 10 --start-only
 
-soak: $(VENV)/.all  ## kill writing commands, stores and databases at random moments, many times
+soak: $(VENV)/.all  ## kill writing commands, stores, databases, servers, refits, consumers and a broker at random moments, many times
 	$(BIN)/python tests/soak/kill_while_writing.py
 	$(BIN)/python tests/soak/kill_store_writers.py
 	$(BIN)/python tests/soak/kill_store_writers.py --server postgres
 	$(BIN)/python tests/soak/kill_store_writers.py --server redis
 	$(BIN)/python -m tests.soak.kill_servers
+	$(BIN)/python -m tests.soak.kill_consumers
+	$(BIN)/python tests/soak/kill_refits.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -96,3 +96,16 @@ def _explain(problem: Any, settings: type[Settings]) -> str:
     if problem["type"] == "secret":  # raised as PydanticCustomError: the value must not be shown
         return f"{name}: {message}"
     return f"{name} = {problem['input']!r}: {message}" if name else message  # without a name: how several fit together
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Put one nested mapping over another.
+
+    >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+    {'a': {'b': 1, 'c': 3}}
+    """
+    found = dict(below)
+    for key, value in above.items():
+        under = found.get(key)
+        found[key] = merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return found

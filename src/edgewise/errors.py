@@ -11,6 +11,10 @@ class DataError(EdgewiseError, ValueError):
     """The data given cannot be used as they are: a file, a column, a row, a value."""
 
 
+class NothingLeftError(DataError):
+    """Cleaning took away every row."""
+
+
 class IdTypeError(DataError, TypeError):
     """Ids of another kind than the data set's: text where it has integers, or the reverse."""
 

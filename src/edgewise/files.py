@@ -122,6 +122,14 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def as_os_error(error: Exception) -> Exception:
+    """Return the system's own error where another error only carries its text ("… (os error 28)")."""
+    with contextlib.suppress(ValueError, IndexError):
+        number = int(str(error).rpartition("os error ")[2].split(")")[0])
+        return OSError(number, os.strerror(number))
+    return error
+
+
 def _cannot_write(path: Path, error: OSError) -> DataError:
     return DataError(
         f"cannot write {path}: {error.strerror or error}. Nothing was changed; check free space and permissions, "

@@ -40,11 +40,8 @@ class HeadStart:
 
     def shortened(self, config: S) -> S:
         """Return a model's settings with fewer passes, two at least; those of a model that makes none stay as they are."""
-        fewer = {
-            name: max(2, round(self.share * getattr(config, name)))
-            for name in _ROUNDS
-            if name in type(config).model_fields
-        }
+        known = type(config).model_fields
+        fewer = {name: max(2, round(self.share * getattr(config, name))) for name in _ROUNDS if name in known}
         return config.model_copy(update=fewer) if fewer else config
 
     def of(self, dataset: Dataset) -> "Start":

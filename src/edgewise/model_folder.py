@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from edgewise.errors import ModelFolderError
-from edgewise.files import atomic_directory, sha256_of, write_json
+from edgewise.files import as_os_error, atomic_directory, sha256_of, write_json
 
 FORMAT = 1
 """The number of this layout; a folder of another number is refused, not guessed at."""
@@ -58,12 +58,16 @@ def write(
     Raises:
         DataError: if it cannot be written or `directory` is something else; what was there stays.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     with atomic_directory(directory, may_replace=is_model_folder) as folder:
-        save_file(_flat(arrays), folder / "arrays.safetensors")
-        if start:
-            save_file(_flat(start), folder / _START)
+        try:
+            save_file(_flat(arrays), folder / "arrays.safetensors")
+            if start:
+                save_file(_flat(start), folder / _START)
+        except SafetensorError as error:  # in which what the system says is wrapped
+            raise as_os_error(error) from error
         for name, table in tables.items():
             table.write_parquet(folder / f"{name}.parquet")
         for name, text in texts.items():

@@ -202,8 +202,8 @@ class Recommender(ABC):
     """Whether an item that nobody met gets a score; where not, it is never recommended."""
     folds_in: ClassVar[tuple[str, ...]] = ()
     """From what the model answers for a user it never saw: of "history", "attributes", "friends"."""
-    is_incremental: ClassVar[bool] = False
-    """Whether a fit can start from an earlier one; where not, it learns everything anew."""
+    starts_from: ClassVar[tuple[str, ...]] = ()
+    """Arrays of an earlier fit that a fit can start from; without one of them it learns everything anew."""
     adds_up: ClassVar[bool] = False
     """Whether `contributions` are the terms of the score."""
     by_dot_product: ClassVar[bool] = False
@@ -334,7 +334,7 @@ class Recommender(ABC):
                 state of a fit that was cut off, that fit goes on, and ends with the bits that it would have ended with.
             restart: begin anew whatever is there; the old checkpoint stays until there is a new one.
             tensorboard: a folder for learning curves as TensorBoard's files.
-            head_start: an earlier fit of this model to start from, for one that `is_incremental`; it then takes fewer passes.
+            head_start: an earlier fit of this model to start from, for one that `starts_from` what it has; it then takes fewer passes.
 
         Raises:
             TrainingError: if the loss is no longer a number.
@@ -347,12 +347,12 @@ class Recommender(ABC):
             None if tensorboard is None else Path(tensorboard),
             self._identity(dataset),
             restart,
-            head_start.of(dataset) if head_start is not None and self.is_incremental else None,
+            None if head_start is None or not self.can_start_from(head_start) else head_start.of(dataset),
         )
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             delattr(self, name)  # what was derived from an earlier fit
         settings = self.config
-        if head_start is not None and self.is_incremental:
+        if head_start is not None and self.keeping.start is not None:
             self.config = head_start.shortened(settings)
         try:
             self.fit_arrays(dataset)
@@ -361,6 +361,18 @@ class Recommender(ABC):
         self.parameters = self.keeping.trained
         self._catalogue = Catalogue.of(dataset)
         return self
+
+    def can_start_from(self, head_start: HeadStart) -> bool:
+        """Whether an earlier fit has what this model starts from."""
+        return any(name in head_start.arrays for name in self.starts_from)
+
+    def head_start(
+        self, kept: Mapping[str, NDArray[Any] | csr_array], *, share: float = 1.0, newest: pl.DataFrame | None = None
+    ) -> HeadStart:
+        """Return what a later fit may start from; `kept` is what the model folder keeps beside (`read_start`); see `HeadStart`."""
+        own = {name: getattr(self, name) for name in self.STATE} | dict(kept) | self.parameters
+        arrays = {name: array for name, array in own.items() if isinstance(array, np.ndarray)}
+        return HeadStart(self.catalogue.users, self.catalogue.items, arrays, share, newest)
 
     @property
     def catalogue(self) -> Catalogue:

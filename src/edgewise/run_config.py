@@ -7,13 +7,14 @@ from typing import Any
 import tomli_w
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from edgewise.config import Settings, make, override, read_toml
+from edgewise.config import Settings, make, merged, override, read_toml
 from edgewise.data import Dataset
 from edgewise.data.clean import CleanConfig
 from edgewise.data.columns import Columns
 from edgewise.data.features import FeatureConfig
 from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
+from edgewise.kafka.settings import EventsConfig
 from edgewise.models.registry import model_class
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.retrieval import RetrievalConfig
@@ -67,6 +68,7 @@ class RunConfig(Settings):
     rerank: RerankConfig = RerankConfig()
     service: ServiceConfig = ServiceConfig()
     store: StoreConfig = StoreConfig()
+    events: EventsConfig = EventsConfig()
 
     def dataset(self) -> Dataset:
         """Read and clean the log that `[data] path` names.
@@ -119,7 +121,7 @@ class RunConfig(Settings):
         shared = self.features.model_dump(exclude_unset=True)
         if shared and "features" in known.model_fields:
             below["features"] = shared
-        return _merged(below, own)
+        return merged(below, own)
 
     def to_toml(self) -> str:
         """Return the configuration as TOML that `read_config` takes back; settings without a value are left out."""
@@ -157,15 +159,6 @@ def _with_section(assignment: str) -> str:
     first = assignment.partition("=")[0].partition(".")[0].strip()
     of_model = first in TrainConfig.model_fields and first not in RunConfig.model_fields
     return f"model.{assignment.strip()}" if of_model and "." in assignment.partition("=")[0] else assignment
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Put one nested mapping over another."""
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        merged[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _without_none(value: Any) -> Any:

@@ -42,6 +42,13 @@ PLACES = [
     ("GET", "/v1/similar/{0}"),
     ("GET", "/v1/explain/{0}/{1}"),
     ("GET", "/v1/users/{0}/export"),
+    ("GET", "/v1/users/{0}"),
+    ("GET", "/v1/items/{0}"),
+    ("GET", "/v1/friends/{0}"),
+    ("GET", "/v1/search"),
+    ("GET", "/v1/neighbourhood/user/{0}"),
+    ("GET", "/v1/neighbourhood/item/{0}"),
+    ("GET", "/page/{0}"),
     ("GET", "/v1/events"),
     ("POST", "/v1/models/{0}/current"),
     ("GET", "/{0}"),
@@ -65,7 +72,20 @@ bodies = (
 )
 queries = st.dictionaries(
     st.sampled_from(
-        ["n", "offset", "k", "cursor", "category", "q", "after", "limit", "write-back-delay", "exclude_seen"]
+        [
+            "n",
+            "offset",
+            "k",
+            "cursor",
+            "category",
+            "q",
+            "after",
+            "limit",
+            "write-back-delay",
+            "exclude_seen",
+            "kind",
+            "n_people",
+        ]
     ),
     parts,
     max_size=3,

@@ -36,6 +36,8 @@ def test_without_keys_everybody_may_do_everything() -> None:
         ("POST /v1/recommend", Role.READ),
         ("POST /api/session/recommend/films", Role.READ),
         ("GET /v1/users/7/similar", Role.READ),
+        ("GET /v1/users/7", Role.READ),
+        ("GET /v1/neighbourhood/user/7", Role.READ),
         ("POST /v1/events", Role.WRITE),
         ("DELETE /api/item/7", Role.WRITE),
         ("DELETE /api/feedback/7/8", Role.WRITE),

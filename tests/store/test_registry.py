@@ -14,7 +14,8 @@ import pytest
 
 from edgewise import model_folder
 from edgewise.errors import ModelFolderError, StoreError
-from edgewise.store import ModelRegistry
+from edgewise.store import Event, ModelRegistry, StoreFolder
+from edgewise.store.coverage import coverage
 
 
 def model(place: Path, number: int = 0, size: int = 3) -> Path:
@@ -48,7 +49,7 @@ def test_the_same_model_is_one_version_and_others_are_their_own(tmp_path: Path) 
     one = registry.add(model(tmp_path / "one", 1))
     assert registry.add(shutil.copytree(tmp_path / "one", tmp_path / "copy")) == one
     two = registry.add(model(tmp_path / "two", 2))
-    assert sorted({one, two}) == registry.versions()
+    assert registry.versions() == [one, two]
     assert len(registry.versions()) == 2
 
 
@@ -85,7 +86,7 @@ def test_a_damaged_model_is_neither_added_nor_swapped_to(tmp_path: Path) -> None
         registry.add(tmp_path)
     assert registry.current == good
     assert len(registry.versions()) == 2
-    assert sorted(path.name for path in (tmp_path / "store/models").iterdir()) == registry.versions()
+    assert sorted(path.name for path in (tmp_path / "store/models").iterdir()) == sorted(registry.versions())
 
 
 def test_the_current_model_is_not_removed_others_are(tmp_path: Path) -> None:
@@ -114,7 +115,8 @@ def test_a_name_that_is_no_version_is_refused(name: str, tmp_path: Path) -> None
 WORK = """
 import sys
 from pathlib import Path
-from edgewise.store import ModelRegistry
+from edgewise.store import Event, ModelRegistry, StoreFolder
+from edgewise.store.coverage import coverage
 registry, sources = ModelRegistry(Path(sys.argv[1])), [Path(name) for name in sys.argv[2:]]
 print("ready", flush=True)
 while True:
@@ -146,3 +148,63 @@ def test_a_kill_at_any_moment_leaves_whole_models_and_a_current_one(n_rounds: in
         assert registry.current in registry.versions()
         for version in registry.versions():
             model_folder.check(registry.path(version))
+
+
+def test_a_moved_model_is_there_at_once_and_its_folder_gone(tmp_path: Path) -> None:
+    registry, source = ModelRegistry(tmp_path), model(tmp_path / "work")
+    version = registry.add(source, move=True)
+    assert registry.versions() == [version]
+    assert not source.exists()
+    model_folder.check(registry.path(version))
+
+
+def test_what_was_removed_is_remembered(tmp_path: Path) -> None:
+    registry, sources = ModelRegistry(tmp_path / "store"), [model(tmp_path / f"{n}", n) for n in range(3)]
+    versions = [registry.add(source) for source in sources]
+    registry.swap(versions[2])
+    registry.remove(versions[0])
+    registry.remove(versions[1])
+    again = ModelRegistry(tmp_path / "store")
+    assert [again.was_removed(source) for source in sources] == [True, True, False]
+
+
+def covering(place: Path, **told: object) -> Path:
+    model(place)
+    about = json.loads((place / "model.json").read_text())
+    (place / "model.json").write_text(json.dumps(about | told))
+    return place
+
+
+def test_what_a_model_has_learned_of_a_log_counts_for_that_log_alone(tmp_path: Path) -> None:
+    folder = StoreFolder.open(tmp_path / "store")
+    store, registry = folder.events(), folder.models
+    store.append([Event(f"e{n}", "u", "i", timestamp=n) for n in range(5)])
+    told = coverage(folder.id, store, 3)
+    wrong = [
+        {},
+        told | {"store_id": "another"},
+        told | {"log_seq": 6},
+        told | {"log_seq": -1},
+        told | {"log_seq": True},
+        told | {"log_seq": "3"},
+        told | {"log_mark": "something else was there"},
+    ]
+    for number, about in enumerate(wrong):
+        assert registry.covered(registry.add(covering(tmp_path / f"wrong{number}", **about)), store) == 0, about
+    version = registry.add(covering(tmp_path / "right", **told))
+    assert registry.covered(version, store) == 3
+    store.erase_events("u", "i")
+    assert registry.covered(version, store) == 3, "the entry was erased since"
+    assert ModelRegistry(folder.path).covered(version, store) == 0, "nobody said which store it is"
+    store.close()
+
+
+def test_a_store_without_an_id_has_one_that_stays(tmp_path: Path) -> None:
+    folder = StoreFolder.open(tmp_path / "store")
+    assert folder.id == StoreFolder.open(tmp_path / "store").id
+    assert folder.id != StoreFolder.open(tmp_path / "other").id
+    about = json.loads((folder.path / "store.json").read_text())
+    del about["id"]
+    (folder.path / "store.json").write_text(json.dumps(about))
+    assert len(folder.id) == 32
+    assert folder.id == StoreFolder.open(tmp_path / "store").id

@@ -9,11 +9,13 @@ import typer
 
 from edgewise.cli import (
     compare_command,
+    consume_command,
     data_commands,
     demo_command,
     items_command,
     model_commands,
     nodes_command,
+    refit_command,
     serve_command,
 )
 from edgewise.errors import EdgewiseError
@@ -36,6 +38,8 @@ app.command("explain")(model_commands.explain)
 app.command("compare")(compare_command.compare)
 app.command("nodes")(nodes_command.nodes)
 app.command("serve")(serve_command.serve)
+app.command("consume")(consume_command.consume)
+app.command("refit")(refit_command.refit)
 app.command("models")(model_commands.models)
 app.command("doctor")(data_commands.doctor)
 app.command("demo")(demo_command.demo)

@@ -27,3 +27,20 @@ ModelFolder = Annotated[
 ]
 K = Annotated[int, typer.Option("-k", "--k", min=1, help="How many to list.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="One seed, one result.")]
+
+
+def need_kafka() -> None:
+    """See that Kafka's client is installed.
+
+    Raises:
+        MissingExtraError: if it is not.
+    """
+    from importlib.util import find_spec
+
+    from edgewise.errors import MissingExtraError
+
+    for name in ("confluent_kafka", "prometheus_client"):
+        if find_spec(name) is None:
+            raise MissingExtraError(
+                f"events from Kafka need {name}, which is not installed: pip install 'edgewise[kafka]'."
+            )

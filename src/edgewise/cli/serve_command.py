@@ -22,8 +22,9 @@ def serve(
 ) -> None:
     """Answer over HTTP with a fitted model, and learn from each event.
 
-    The key is in EDGEWISE_API_KEY; without one, only this machine is served. [serve], [rerank], [service] and
-    [store] of the configuration say how lists are made, how much callers may ask, and where events are kept. Ctrl-C stops it when all requests under way are answered.
+    The key is in EDGEWISE_API_KEY; without one, only this machine is served. [serve], [rerank] and [service] of the
+    configuration say how lists are made and how much callers may ask, [store] where events are kept, [events] which topics of
+    Kafka are read and written back to. Ctrl-C stops it when all requests under way are answered.
     """
     from pathlib import Path
 
@@ -41,6 +42,8 @@ def serve(
         ) from None
 
     settings = read_config(config, set_)
+    if settings.events.brokers:
+        options.need_kafka()
     path = Path(directory)
     is_store = (path / "store.json").is_file()
     run(
@@ -54,4 +57,5 @@ def serve(
         rerank=settings.rerank,
         events_in=settings.store,
         retrieval=settings.retrieval,
+        kafka=settings.events,
     )

@@ -17,7 +17,7 @@ from edgewise.data.dataset import DEFAULT_TYPE
 from edgewise.data.ids import IdMap, as_id_series, encode
 from edgewise.data.vocabulary import UNDOES
 from edgewise.data.wording import count, share, time_text
-from edgewise.errors import DataError
+from edgewise.errors import DataError, NothingLeftError
 from edgewise.types import Bools, Index
 
 DAY_MS = 86_400_000
@@ -184,7 +184,7 @@ class _Work:
                 gone = f"the last {number:,} of {self.given:,} rows, those"
             else:
                 gone = "the only row," if number == 1 else f"all {number:,} rows"
-            raise DataError(
+            raise NothingLeftError(
                 f"cleaning left nothing: [clean] {setting} took away {gone} {found}, such as {example}. "
                 f"{hint or 'Loosen or unset it.'}"
             )

@@ -95,7 +95,7 @@ class GraphRecommender(Recommender):
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
     scores_cold_items: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("embeddings.weight",)
 
     users: Floats  # [n_users, d + 1], the last column 1; NaN for whom nothing is known
     items: Floats  # [n_items, d + 1], the last column the bias; NaN likewise
@@ -281,9 +281,12 @@ class GraphRecommender(Recommender):
             hears: float32 [n, n_others], whom they hear from. layers: [n_others, …], what goes into each layer there.
             degrees: [n_others], how many edges the others have.
         """
-        edges = edges_of_newcomers(hears, degrees)
+        used, place = np.unique(hears.indices, return_inverse=True)  # the others say nothing, and are many
+        used = used if used.size else np.zeros(1, dtype=np.int64)
+        heard = csr_array((hears.data, place, hears.indptr), shape=(hears.shape[0], used.size))
+        edges = edges_of_newcomers(heard, degrees[used])
         with torch.no_grad():
-            told, theirs = net.attributes_of(side, x), split_layers(net, torch.from_numpy(layers))
+            told, theirs = net.attributes_of(side, x), split_layers(net, torch.from_numpy(layers[used]))
             final = self._scaled(net.vectors_of_newcomers(told[:, :-1], theirs, edges))
             bias = told[:, -1:] if side else torch.ones(x.shape[0], 1)
             vectors: Floats = torch.cat([final, bias], dim=1).numpy()

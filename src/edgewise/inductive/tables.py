@@ -8,7 +8,7 @@ import numpy as np
 from edgewise.embeddings import score_embeddings, unit_vectors
 from edgewise.explanations import Method
 from edgewise.graph.folding import fold_in
-from edgewise.newcomers import Newcomers
+from edgewise.newcomers import Newcomers, Side
 from edgewise.recommender import Recommender
 from edgewise.train.tables import Trained
 from edgewise.types import Floats, Index
@@ -24,7 +24,7 @@ class TableRecommender(Recommender):
     STATE: ClassVar[tuple[str, ...]] = ("users", "items", "users_sent", "items_sent")
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
     by_dot_product: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("table.weight",)
 
     users: Floats  # [n_users, d], after propagation; NaN for a user without interactions
     items: Floats  # [n_items, d]
@@ -47,7 +47,7 @@ class TableRecommender(Recommender):
     def embed_newcomers(self, newcomers: Newcomers) -> Floats | None:
         """Fold in by history; NaN without one."""
         sent = self.items_sent if newcomers.side == "user" else self.users_sent
-        if not sent.any():
+        if not self._sends[newcomers.side]:
             return None
         vectors = fold_in(newcomers.history, sent)
         return unit_vectors(vectors) if self._is_angular else vectors
@@ -55,7 +55,7 @@ class TableRecommender(Recommender):
     @property
     def explains_by(self) -> tuple[Method, ...]:
         """Perturbation, which is truer here; and shares, where vectors are sums over neighbours, as those of length 1 are not."""
-        is_sum = self.items_sent.any() and not self._is_angular
+        is_sum = self._sends["user"] and not self._is_angular
         methods = super().explains_by
         return (methods[0], "shares", *methods[1:]) if is_sum else methods
 
@@ -64,6 +64,11 @@ class TableRecommender(Recommender):
         [degree] = np.diff(self.catalogue.seen.indptr[user_index : user_index + 2])
         shares: Floats = self.items_sent[history] @ self.items[item_index] / np.float32(np.sqrt(degree))
         return shares
+
+    @cached_property
+    def _sends(self) -> dict[Side, bool]:
+        """Whether new users, and new items, hear anything."""
+        return {"user": bool(self.items_sent.any()), "item": bool(self.users_sent.any())}
 
     @cached_property
     def _is_angular(self) -> bool:

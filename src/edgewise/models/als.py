@@ -52,7 +52,7 @@ class ALS(Recommender):
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
     adds_up: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("users", "items")
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {
         "embedding_dim": IntLogUniform(32, 256),

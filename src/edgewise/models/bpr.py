@@ -49,7 +49,7 @@ class BPR(Recommender):
     )
     is_baseline: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("users", "item_factors")
     Config: ClassVar[type[Settings]] = BPRConfig
     STATE: ClassVar[tuple[str, ...]] = ("users", "items")
     SEARCH: ClassVar[SearchSpace] = {

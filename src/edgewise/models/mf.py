@@ -94,7 +94,7 @@ class MF(Recommender):
     needs: ClassVar[str] = "ratings"
     is_baseline: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("vectors.own.weight",)
     Config: ClassVar[type[Settings]] = MFConfig
     STATE: ClassVar[tuple[str, ...]] = ("levels", "calibration", "users", "items", "mean", "user_bias", "item_bias")
     SEARCH: ClassVar[SearchSpace] = {

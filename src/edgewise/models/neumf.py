@@ -231,7 +231,7 @@ class NeuMF(Recommender):
     title: ClassVar[str] = "NeuMF"
     paper: ClassVar[str] = "He et al., “Neural Collaborative Filtering”, WWW 2017 (arXiv:1708.05031)"
     needs: ClassVar[str] = "ratings or interactions"
-    is_incremental: ClassVar[bool] = True
+    starts_from: ClassVar[tuple[str, ...]] = ("table.own.weight",)
     Config: ClassVar[type[Settings]] = NeuMFConfig
     STATE: ClassVar[tuple[str, ...]] = (
         "levels", "calibration", "gmf_users", "gmf_items", "first_users", "first_items", "upper", "of_hidden",

@@ -1,17 +1,19 @@
 """The HTTP app: routes of both kinds behind one gate."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 
 from edgewise import __version__
 from edgewise.errors import DataError, EdgewiseError, StoreBusyError, StoreError, UnknownNameError
 from edgewise.serve.asked import Workers, as_json, one_thread_each
+from edgewise.serve.browse_routes import browse_routes
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
@@ -20,17 +22,27 @@ from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
 from edgewise.serve.v1 import v1_routes
+from edgewise.serve.webpage import page_routes
 
 
-def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
+def create_app(
+    config: ServiceConfig,
+    service: Service,
+    keys: Keys,
+    *,
+    register: Callable[[CollectorRegistry], None] | None = None,
+) -> ASGIApp:
     """Make the app; nothing of it is kept outside.
 
     Args:
         config: limits and times. service: answers; started and closed by the caller. keys: who may do what.
+        register: adds figures of what runs beside it to the metrics.
     """
     metrics = Metrics()
+    if register is not None:
+        register(metrics.registry)
     workers = Workers(config.n_threads, config.max_waiting)
-    service.on_applied = metrics.applied.inc
+    service.on_applied = metrics.count_applied
     metrics.gauge("events_waiting", "Events that wait for the disk.", lambda: service.commit.n_waiting)
     metrics.gauge("requests_waiting", "Requests that wait for a thread or are worked on.", lambda: workers.n_waiting)
     metrics.gauge("log_seq", "The last entry of the log that answers know.", lambda: service.seq)
@@ -53,6 +65,8 @@ def create_app(config: ServiceConfig, service: Service, keys: Keys) -> ASGIApp:
     )
     app.include_router(gorse_routes(service, workers, metrics, config.max_n))
     app.include_router(v1_routes(service, workers, metrics, config.max_n))
+    app.include_router(browse_routes(service, workers, metrics, config.max_n, keys_are_set=keys.are_set))
+    app.include_router(page_routes())
 
     @app.get("/metrics", tags=["health"], response_class=Response)
     async def show_metrics() -> Response:

@@ -1,6 +1,7 @@
 """What the routes of both kinds share: reading ids, pages and bodies, and running work beside the event loop."""
 
 import asyncio
+import contextvars
 import functools
 import json
 import time
@@ -16,6 +17,9 @@ from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationErr
 from edgewise.errors import DataError, StoreBusyError
 from edgewise.store import Event
 from edgewise.store.event import checked_id, records_of_json
+
+REQUEST_ID: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+"""The id of the request that is being answered, also in the thread that works for it."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,7 +106,7 @@ class Workers:
             raise StoreBusyError(f"{self.n_waiting} requests wait for an answer already; try again later.")
         self.n_waiting += 1
         try:
-            call = functools.partial(work, *args, **kwargs)
+            call = functools.partial(contextvars.copy_context().run, work, *args, **kwargs)
             return await asyncio.get_running_loop().run_in_executor(self._pool, call)
         finally:
             self.n_waiting -= 1

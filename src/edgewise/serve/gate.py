@@ -11,19 +11,20 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgewise.serve.asked import REQUEST_ID
 from edgewise.serve.keys import Keys, Role
 from edgewise.serve.limits import RateLimit, is_deeper
 from edgewise.serve.logs import log
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.settings import ServiceConfig
 
-_OPEN = {"/api/health/live", "/api/health/ready"}
-"""Paths that need no key, and are answered before the model is there."""
+_OPEN = re.compile(r"/api/health/(live|ready)|/|/favicon\.ico|/page/[^/]+")
+"""Paths that need no key, and are answered before the model is there: health, and the page, which asks for the key itself."""
 
 _ASKING = re.compile(r"/api/session/recommend(/[^/]*)?|/v1/recommend")
 """Paths whose POST changes nothing."""
 
-_ADMIN = re.compile(r"DELETE /api/user/[^/]+|(GET|DELETE) /v1/users/[^/]+(/export)?|POST /v1/models(/.*)?")
+_ADMIN = re.compile(r"DELETE /api/user/[^/]+|DELETE /v1/users/[^/]+|GET /v1/users/[^/]+/export|POST /v1/models(/.*)?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\]|testserver)(:\d+)?")
 _LARGE = 65_536
@@ -66,6 +67,7 @@ class Gate:
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope["state"] = {"request_id": request_id}
+        REQUEST_ID.set(request_id)
         status = 0
 
         async def send_noting(message: Message) -> None:
@@ -124,7 +126,7 @@ class Gate:
         wait = self.rate.wait_s(caller)
         if wait:
             raise Refused(429, "too many requests; slow down.", "rate", **{"retry-after": str(max(1, round(wait)))})
-        if path not in _OPEN:
+        if not _OPEN.fullmatch(path):
             scope["state"]["role"] = self._role(scope["method"], path, headers)
             if not self.is_ready():
                 raise Refused(

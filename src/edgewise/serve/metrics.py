@@ -5,6 +5,8 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from edgewise.serve.recent import Recent
+
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
@@ -45,6 +47,7 @@ class Metrics:
         self._requests_of = cache(lambda method, route, status: self._requests.labels(method, route, str(status)))
         self._request_s_of = cache(self._request_s.labels)
         self._stage_s_of = cache(self._stage_s.labels)
+        self.recent = Recent()
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Show what a function returns whenever somebody reads the metrics."""
@@ -53,8 +56,14 @@ class Metrics:
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
+        self.recent.count_request(route, method, status, seconds)
         self._requests_of(method, route, status).inc()
         self._request_s_of(route).observe(seconds)
+
+    def count_applied(self, n: int) -> None:
+        """Count entries of the log that answers know from now on."""
+        self.applied.inc(n)
+        self.recent.count_events(n)
 
     def count_list(self, source: str, stages_ms: dict[str, float]) -> None:
         """Count a list and the time that each stage took."""

@@ -7,11 +7,13 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 from threadpoolctl import threadpool_limits
 
 from edgewise.errors import ConfigError, EdgewiseError
+from edgewise.kafka.settings import EventsConfig
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.app import create_app
@@ -21,6 +23,9 @@ from edgewise.serve.patience import impatient_after
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
 from edgewise.store import StoreConfig, StoreFolder, open_events
+
+if TYPE_CHECKING:
+    from edgewise.serve.stream import Stream
 
 
 def run(
@@ -35,6 +40,7 @@ def run(
     rerank: RerankConfig | None = None,
     events_in: StoreConfig | None = None,
     retrieval: RetrievalConfig | None = None,
+    kafka: EventsConfig | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is finished first.
 
@@ -45,6 +51,7 @@ def run(
         host, port: where to listen. keys: who may do what.
         config: of the server. pipeline, rerank: how lists are made. retrieval: how items are found by their vectors.
         events_in: where events are; without it, in the store folder.
+        kafka: topics to read and to write back to, where it names brokers.
 
     Raises:
         ConfigError: if there is no key and `host` is not this machine alone, or the port cannot be had.
@@ -79,10 +86,15 @@ def run(
             max_events_waiting=config.max_events_waiting,
             follow_s=config.follow_s,
         )
+        stream = None
         try:
+            if kafka is not None and kafka.brokers:
+                stream = _stream(kafka, service)
             with threadpool_limits(1, "blas"):  # many small answers side by side: threads would wait for each other
-                _serve(service, config, keys, host, port)
+                _serve(service, config, keys, host, port, stream)
         finally:
+            if stream is not None:
+                stream.close()
             service.close()
     log("stopped")
 
@@ -101,10 +113,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _serve(service: Service, config: ServiceConfig, keys: Keys, host: str, port: int) -> None:
+def _stream(kafka: EventsConfig, service: Service) -> "Stream":
+    from edgewise.serve.stream import Stream  # only where Kafka is wanted: its client is an extra
+
+    return Stream(kafka, service)
+
+
+def _serve(
+    service: Service, config: ServiceConfig, keys: Keys, host: str, port: int, stream: "Stream | None" = None
+) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(config, service, keys),
+            create_app(config, service, keys, register=None if stream is None else stream.register),
             host=host,
             port=port,
             log_config=None,
@@ -138,6 +158,8 @@ def _serve(service: Service, config: ServiceConfig, keys: Keys, host: str, port:
         signal.signal(number, lambda *_: None)
     starting = threading.Thread(target=start, name="edgewise-start")
     starting.start()
+    if stream is not None:
+        stream.start()
     log("listening", host=host, port=listening.getsockname()[1], pid=os.getpid(), keys=keys.are_set)
     server.run(sockets=[listening])
     starting.join()

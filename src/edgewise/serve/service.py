@@ -125,6 +125,8 @@ class Service:
         self._let_in_at = 0.0
         self._follower = threading.Thread(target=self._follow_on, name="edgewise-follower", daemon=True)
         self.on_applied: Callable[[int], None] = lambda _: None
+        self.on_listed: Callable[[str, List], None] = lambda *_: None
+        self.on_stored: Callable[[Sequence[Event], Sequence[bool]], None] | None = None
 
     def start(self) -> None:
         """Load the current model, read the log from where the model has learned it, and answer from then on.
@@ -183,7 +185,9 @@ class Service:
     ) -> List:
         """List what suits a user, known or not."""
         serving = self.serving
-        return self._listed(serving, self._known(serving, user_id), n, offset, category, exclude_seen=exclude_seen)
+        found = self._listed(serving, self._known(serving, user_id), n, offset, category, exclude_seen=exclude_seen)
+        self.on_listed(user_id, found)
+        return found
 
     def recommend_to_session(
         self, item_ids: Sequence[str], n: int, offset: int = 0, category: str | None = None
@@ -283,7 +287,10 @@ class Service:
         Raises:
             StoreBusyError: if too many wait.
         """
-        return self.commit.submit(events)
+        future = self.commit.submit(events)
+        if (tell := self.on_stored) is not None:
+            future.add_done_callback(lambda done: None if done.exception() else tell(events, done.result()))
+        return future
 
     def accept(self, events: Sequence[Event]) -> list[bool]:
         """Store events and let answers know them; returns which are new."""

@@ -96,12 +96,6 @@ class Model(BaseModel):
     name: str | None = None
 
 
-class Models(BaseModel):
-    """All versions, the oldest first."""
-
-    models: list[Model]
-
-
 class Erased(BaseModel):
     """What was erased."""
 
@@ -227,18 +221,6 @@ def v1_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) 
     def erase(user_id: PathId) -> Response:
         """Forget a user: events, what was told, and what training knew."""
         return as_json({"user_id": user_id, "events": service.erase_user(user_id)})
-
-    @v1.get("/models", response_model=Models)
-    def models() -> Response:
-        """List the versions of the model."""
-        serving = service.serving
-        rows: list[dict[str, Any]] = []
-        for version in service.models.versions():
-            is_current = version == serving.version
-            rows.append(
-                {"version": version, "is_current": is_current, "name": serving.model.name if is_current else None}
-            )
-        return as_json({"models": rows})
 
     @v1.post("/models/{version}/current", response_model=Model)
     async def swap(version: PathText) -> Response:

@@ -167,7 +167,7 @@ def records_of_json(body: bytes) -> list[Any]:
         DataError: if it is not JSON in UTF-8; numbers that are not finite are not JSON.
     """
     try:
-        text = body.decode("utf-8-sig").strip()
+        text = body.decode().removeprefix("\ufeff").strip()
     except UnicodeDecodeError as error:
         raise DataError(f"the events are not UTF-8: byte {error.start} is {body[error.start]:#04x}.") from None
     if not text:

@@ -24,7 +24,8 @@ class ModelRegistry:
     """The models of a store folder.
 
     A version is named by the time at which the model was fitted and by what its files are: the same model has the same
-    version, however often and wherever it is added, and names sort by age.
+    version, however often and wherever it is added, and names sort by age; of one second, versions are in the order in which they
+    were added.
 
     Args:
         folder: of the store. store_id: which store it is; what a model says it has learned of the log of another does not count.
@@ -110,7 +111,8 @@ class ModelRegistry:
         """List the versions, the oldest first."""
         if not self._models.is_dir():
             return []
-        return sorted(path.name for path in self._models.iterdir() if _VERSION.fullmatch(path.name))
+        there = [path for path in self._models.iterdir() if _VERSION.fullmatch(path.name)]
+        return [path.name for path in sorted(there, key=_age)]
 
     def covered(self, version: str, log: EventStore) -> int:
         """Return up to which number of the log a version has learned what it says; 0 where nothing, or of another log.
@@ -170,6 +172,15 @@ class ModelRegistry:
         except (OSError, DataError) as error:
             told = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise StoreError(f"{path} cannot be removed: {told}.") from error
+
+
+def _age(path: Path) -> tuple[str, int, str]:
+    """Return what versions are sorted by."""
+    try:
+        added = path.stat().st_mtime_ns
+    except OSError:  # removed at this moment
+        added = 0
+    return path.name.partition("-")[0], added, path.name
 
 
 def _version_of(directory: Path, created_at: str) -> str:

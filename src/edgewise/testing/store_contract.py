@@ -83,6 +83,10 @@ def a_history_is_in_the_order_of_time(open_store: Open) -> None:
     ids = ["e1", "e2", "e3", "e5", "tie a", "e9"]
     assert [found.event_id for found in store.of_user("u")] == ids
     assert [found.event_id for found in store.of_user("u", 3)] == ids[-3:]
+    assert [found.event_id for found in store.of_user("u", after=2)] == ["e2", "e3", "tie a", "e9"], (
+        "by number, not by time"
+    )
+    assert [found.event_id for found in store.of_user("u", 1, after=4)] == ["tie a"]
     assert [found.event_id for found in store.of_item("i", 4)] == ["e5", "tie a", "e7", "e9"]
     assert store.of_user("nobody") == []
     assert [found.event_id for found in store.of_user("u", after=3)] == ["e2", "e3", "tie a"]

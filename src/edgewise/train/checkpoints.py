@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ import filelock
 from torch import Tensor
 
 from edgewise.errors import CheckpointError, ConfigError
-from edgewise.files import atomic_file, temporary_prefix
+from edgewise.files import as_os_error, atomic_file, temporary_prefix
 
 FORMAT = 1
 """The number of this layout; a checkpoint of another number is refused, not guessed at."""
@@ -82,7 +81,7 @@ class Checkpoints:
             try:
                 save_file(parts, temporary, metadata={"edgewise": json.dumps(about)})
             except SafetensorError as error:  # in which what the system says is wrapped
-                raise _as_os_error(error) from error
+                raise as_os_error(error) from error
 
     def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Return tensors and state of the checkpoint, or None where there is none yet.
@@ -168,11 +167,3 @@ def _crc32(tensor: Tensor) -> int:
 
 def _crc32_of_json(value: Any) -> int:
     return zlib.crc32(json.dumps(value).encode())
-
-
-def _as_os_error(error: Exception) -> Exception:
-    """Return the system's own error where another error only carries its text ("… (os error 28)")."""
-    with contextlib.suppress(ValueError, IndexError):
-        number = int(str(error).rpartition("os error ")[2].split(")")[0])
-        return OSError(number, os.strerror(number))
-    return error

@@ -123,6 +123,10 @@ class _Run:
             _start_from(self.net, Path(self.config.warm_start), keeping.identity.get("data"))
         elif keeping.start is not None and self.plan.rows is not None:
             _take_over(self.net, self.plan.rows, keeping.start)
+            if self.plan.watch is not None and self.config.patience is None:
+                # It begins with steps as long as those of a fit from nothing, which shake what was learned before; the
+                # shorter ones at the end make it better.
+                self.patience = max(3, self.config.epochs // self.plan.watch.every // 2)
         self.good, self.good_epoch = copy_of(self.net), self.epoch
 
     def go(self, interrupted: Callable[[], bool]) -> None:
