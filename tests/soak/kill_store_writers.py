@@ -17,13 +17,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from edgewise.errors import StoreError
 from edgewise.store import Event, EventStore, GroupCommit, Offset, StoreFolder, open_events
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.store.servers import DatabaseServer, PostgresServer, RedisServer
+
+T = TypeVar("T")
 
 N_PARTITIONS = 4
 N_USERS = 7
@@ -37,23 +41,28 @@ def message(partition: int, offset: int) -> Event:
     return Event(f"t/{partition}/{offset}", user, item, timestamp=timestamp, value=rng.random())
 
 
-def open_store(folder: Path) -> EventStore:
-    """Open the store in a folder, or the one that EDGEWISE_STORE_URL names; a server may be on its way back."""
+def patiently(act: Callable[[], T]) -> T:
+    """Do something until it succeeds: a server may be on its way back."""
     until = time.monotonic() + 60
     while True:
         try:
-            return open_events(StoreFolder.open(folder))
+            return act()
         except StoreError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
 
 
+def open_store(folder: Path) -> EventStore:
+    """Open the store in a folder, or the one that EDGEWISE_STORE_URL names."""
+    return patiently(lambda: open_events(StoreFolder.open(folder)))
+
+
 def write(folder: Path, partitions: list[int], seed: int) -> None:
     """Store messages until killed; a line "partition next" says that all before `next` are acknowledged."""
     store = open_store(folder)
     group = GroupCommit(store)
-    stored = store.offsets("g")
+    stored = patiently(lambda: store.offsets("g"))
 
     def consume(partition: int) -> None:
         sizes = random.Random(f"{seed}/{partition}")

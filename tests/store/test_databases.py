@@ -376,6 +376,20 @@ def test_a_postgres_that_does_not_flush_is_refused_unless_that_is_accepted() -> 
         store = PostgresStore(server.url, accept_loss=True)
         assert store.append([event(1)]) == [True]
         store.close()
+        server.stop()
+        server.command, careless = (
+            [word if word != "fsync=off" else "fsync=on" for word in server.command],
+            server.command,
+        )
+        server.start()
+        store = PostgresStore(server.url)
+        assert store.append([event(2)]) == [True]
+        server.stop()
+        server.command = careless
+        server.start()
+        with pytest.raises(StoreError, match="runs with fsync = off"):
+            store.append([event(3)])
+        store.close()
     finally:
         server.remove()
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
@@ -123,6 +124,7 @@ class PostgresStore(SqlStore):
         self._told: dict[str, Any] = defaults | told
         host = told.get("host") or told.get("hostaddr") or "this machine"
         self.where = f"the PostgreSQL schema {schema} at {host}/{told.get('dbname') or told.get('user') or ''}"
+        self._accept_loss = accept_loss
         self._schema, self._number = schema, zlib.crc32(schema.encode()) - 2**31
         self._begin = (
             f"BEGIN; SELECT pg_advisory_xact_lock({_WRITING}, {self._number}); SELECT epoch, ({LAST_SEQ}) FROM about"
@@ -132,7 +134,7 @@ class PostgresStore(SqlStore):
         self._is_open = True
         self._epoch: int | None = None  # while this process is the server of the store
         with self._explaining(), self._lent() as connection:
-            self._set_up(connection, accept_loss=accept_loss)
+            self._set_up(connection)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -268,21 +270,28 @@ class PostgresStore(SqlStore):
         try:
             names = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
             confirmed = "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END"
-            connection.execute(
-                f"SELECT set_config('search_path', %s, false), set_config('synchronous_commit', {confirmed}, false), {names}".encode(),
+            row = connection.execute(
+                f"SELECT current_setting('fsync'), set_config('search_path', %s, false), set_config('synchronous_commit', {confirmed}, false), {names}".encode(),
                 (self._schema,),
-            )
+            ).fetchone()
+            if (
+                row is not None and row[0] != "on" and not self._accept_loss
+            ):  # it may have come back with other settings
+                raise StoreError(
+                    f"{self.where} runs with fsync = off: what it confirms can be lost when its machine stops. Set fsync = on "
+                    "there, or accept_loss = true in [store]."
+                )
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _set_up(self, connection: psycopg.Connection, *, accept_loss: bool) -> None:
+    def _set_up(self, connection: psycopg.Connection) -> None:
         """Make the tables of a new schema, and check those of an old one."""
         row = connection.execute(
-            "SELECT current_setting('server_encoding'), current_setting('fsync'), pg_is_in_recovery(), to_regclass('about')::text"
+            "SELECT current_setting('server_encoding'), pg_is_in_recovery(), to_regclass('about')::text"
         ).fetchone()
-        encoding, flushes, is_copy, there = row or ("", "", False, None)
+        encoding, is_copy, there = row or ("", False, None)
         if encoding != "UTF8":
             raise StoreError(
                 f"{self.where} is encoded in {encoding}; expected UTF8. Make a database WITH ENCODING 'UTF8'."
@@ -291,17 +300,12 @@ class PostgresStore(SqlStore):
             raise StoreError(
                 f"{self.where} is a copy that follows another server, and cannot be written. Name that one."
             )
-        if flushes != "on" and not accept_loss:
-            raise StoreError(
-                f"{self.where} runs with fsync = off: what it confirms can be lost when its machine stops. Set fsync = on "
-                "there, or accept_loss = true in [store]."
-            )
         if there is None:
             with connection.transaction():
                 connection.execute(f"SELECT pg_advisory_xact_lock({_WRITING}, {self._number})".encode())
                 row = connection.execute("SELECT to_regnamespace(%s) IS NULL", (self._schema,)).fetchone()
                 if row is not None and row[0]:  # who may not make a schema may be given one
-                    connection.execute(f"CREATE SCHEMA {self._schema}".encode())
+                    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self._schema)))
                 tables = connection.execute(
                     "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename", (self._schema,)
                 ).fetchall()
