@@ -127,7 +127,7 @@ class Consumer:
             log("reads no more events", topics=self.config.topics, group=self.config.group)
 
     def stop(self) -> None:
-        """Let `run` end soon; may be called from any thread and from a signal's handler."""
+        """Let `run` end soon; may be called from any thread, but not from a signal's handler, which may hold its lock."""
         self._stop.set()
 
     def _made(self) -> Client:
