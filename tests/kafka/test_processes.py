@@ -28,6 +28,7 @@ def test_consumers_and_brokers_that_are_killed_lose_nothing_and_count_nothing_tw
         rounds.close()
 
 
+@pytest.mark.slow
 def test_a_consumer_tells_prometheus_reads_again_when_told_and_ends_when_asked(tmp_path: Path) -> None:
     with broker() as kafka:
         topic = kafka.make_topic("events")

@@ -40,6 +40,7 @@ def consume(
     SIGTERM or Ctrl-C: what was taken is stored, then it ends.
     """
     import signal
+    import threading
     from pathlib import Path
 
     options.need_kafka()
@@ -56,7 +57,8 @@ def consume(
     try:
         consumer = Consumer(events, run.events)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: consumer.stop())
+            # In a thread: a handler interrupts whatever holds the lock that `stop` needs.
+            signal.signal(number, lambda *_: threading.Thread(target=consumer.stop).start())
         if metrics_port is not None:
             from edgewise.kafka.metrics import serve_metrics
 

@@ -28,6 +28,7 @@ _OURS = {
     "group.id": "group",
     "session.timeout.ms": "session_timeout_s",
     "auto.offset.reset": "start",
+    "max.poll.interval.ms": None,
     "enable.auto.commit": None,
     "enable.auto.offset.store": None,
     "partition.assignment.strategy": None,
@@ -82,6 +83,7 @@ def make_consumer(
         "group.id": config.group,
         "session.timeout.ms": timeout_ms,
         "heartbeat.interval.ms": max(100, min(3000, timeout_ms // 3)),
+        "max.poll.interval.ms": 300_000,
         "auto.offset.reset": "error",  # a position that the broker no longer has is to be told, not jumped over
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

@@ -7,6 +7,7 @@ An event that comes again, after a crash or because two consumers had a partitio
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ _WAIT_S = 0.25  # for a message; a stop is noticed as late
 _MEASURE_S = 1.0
 _ASK_S = 10.0  # for an answer of a broker about offsets
 _FIRST_RETRY_S = 0.05
+_HOLD_S = 240.0  # a batch; less than the client's own limit (max.poll.interval.ms, 300 s)
 _FLUSH_S = 5.0
 _YEAR_10000 = 253_402_300_800_000
 
@@ -108,9 +110,7 @@ class Consumer:
         """
         if self._is_closed:
             self._client, self._is_closed = self._made(), False
-        self._client.subscribe(
-            list(self.config.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
-        )
+        self._subscribe()
         log("reading events", topics=self.config.topics, group=self.config.group, brokers=self.config.brokers)
         try:
             while not self._stop.is_set():
@@ -127,11 +127,16 @@ class Consumer:
             log("reads no more events", topics=self.config.topics, group=self.config.group)
 
     def stop(self) -> None:
-        """Let `run` end soon; may be called from any thread and from a signal's handler."""
+        """Let `run` end soon; may be called from any thread, but not from a signal's handler, which may hold its lock."""
         self._stop.set()
 
     def _made(self) -> Client:
         return make_consumer(self.config, self._environment, error_cb=self._on_error)
+
+    def _subscribe(self) -> None:
+        self._client.subscribe(
+            list(self.config.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
 
     # Positions
 
@@ -278,15 +283,21 @@ class Consumer:
         return True
 
     def _keep(self, batch: Sequence[Message]) -> None:
-        """Store a batch, however long that takes; partitions that are lost meanwhile are left to their next owner."""
+        """Store a batch, and take no other until that is done."""
+        # Not those that were taken while their partition went to another consumer, which reads them.
+        batch = [message for message in batch if _place(message) in self._next]
         sent: set[str] = set()
 
         def store() -> bool:
-            # Also those that were taken while others got their partitions: their next owner reads them.
-            self._store([message for message in batch if _place(message) in self._next], sent)
+            self._store(batch, sent)
             return True
 
-        self._patiently(store, pausing=True)
+        if self._patiently(store, for_s=_HOLD_S) is None and not self._stop.is_set():
+            # A client that takes nothing for longer is thought dead, and its partitions are given away. So we let go of
+            # them ourselves, and of the batch: all is read again from the store's positions.
+            self._next.clear()
+            self._client.unsubscribe()
+            self._subscribe()
 
     def _store(self, batch: Sequence[Message], sent: set[str]) -> None:
         if not batch:
@@ -370,13 +381,9 @@ class Consumer:
 
     # Patience
 
-    def _patiently(self, act: Callable[[], T], *, pausing: bool = False) -> T | None:
-        """Do something to the store until it succeeds; None where the consumer is told to stop before.
-
-        Args:
-            act: what to do. pausing: whether to take no messages meanwhile, but let the group know that we are alive.
-        """
-        wait, told = _FIRST_RETRY_S, ""
+    def _patiently(self, act: Callable[[], T], *, for_s: float = math.inf) -> T | None:
+        """Do something to the store until it succeeds; None where the consumer is told to stop before, or time is over."""
+        wait, told, until = _FIRST_RETRY_S, "", time.monotonic() + for_s
         while True:
             try:
                 done = act()
@@ -389,28 +396,9 @@ class Consumer:
                 if told:
                     log("the store takes events again")
                 return done
-            if self._stop.is_set():
+            if self._stop.wait(wait) or time.monotonic() >= until:
                 return None
-            if pausing:
-                self._pause(wait)
-            else:
-                self._stop.wait(wait)
             wait = min(2 * wait, self.config.retry_s)
-
-    def _pause(self, seconds: float) -> None:
-        """Wait without taking messages, while the group may give partitions to others."""
-        until = time.monotonic() + seconds
-        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
-            ours = [TopicPartition(*place) for place in self._next]
-            with contextlib.suppress(KafkaException):
-                self._client.pause(ours)  # those that were given to us meanwhile as well
-            message = self._client.poll(min(left, _WAIT_S))
-            if message is not None and message.error() is None:
-                # It was on its way already: to be read again after what is in hand.
-                with contextlib.suppress(KafkaException):
-                    self._client.seek(TopicPartition(*_place(message), int(message.offset() or 0)))
-        with contextlib.suppress(KafkaException):
-            self._client.resume([TopicPartition(*place) for place in self._next])
 
     # Telling
 
