@@ -167,7 +167,7 @@ def _compared(per_user: Mapping[str, Doubles], weights: Doubles | None, metric: 
         n_users,
         means["current"],
         means["new"],
-        sign * test.difference,
+        sign * test.difference + 0.0,  # no -0
         low,
         high,
         test.p_value,
