@@ -26,7 +26,7 @@ T = TypeVar("T")
 Q = TypeVar("Q", bound=BaseModel)
 
 _AT_ONCE_S = 0.0005
-"""Work that has lately taken less is done where the request is: to hand it to a thread and back would take as long."""
+"""Work that has lately taken less of a processor is done where the request is: to hand it to a thread would take as long."""
 
 _MEMORY = 0.1
 """How much the latest call counts in what work has lately taken."""
@@ -123,9 +123,9 @@ class Workers:
         return await self.run(self._timed, name, functools.partial(work, *args, **kwargs))
 
     def _timed(self, name: str, call: Callable[[], T]) -> T:
-        started = time.perf_counter()
+        started = time.thread_time()  # not by the clock: how long threads wait for each other says nothing of the work
         found = call()
-        took = min(time.perf_counter() - started, 10 * _AT_ONCE_S)  # one slow call is not yet a habit
+        took = min(time.thread_time() - started, 10 * _AT_ONCE_S)  # one slow call is not yet a habit
         self._takes_s[name] = (1 - _MEMORY) * self._takes_s.get(name, took) + _MEMORY * took
         return found
 
