@@ -142,6 +142,7 @@ def test_training_looks_at_what_it_shall_stop_by_and_learns_from_all_else() -> N
     looks = [entry["ndcg@20"] for entry in again.record.curve]
     assert 10 <= len(looks) <= 20
     assert max(looks) > 0.5
+    assert [round(fit.record.curve[0]["learning_rate"], 2) for fit in (model, again)] == [0.03, 0.01], "half as long"
     assert again.catalogue.seen.nnz == planted.train.interactions.nnz
 
 

@@ -325,7 +325,7 @@ def _count(done: Refitted, current: Current | None, dataset: Dataset) -> None:
 
 def _tidy(models: ModelRegistry, store: EventStore, log: Log, keep: int, done: Refitted) -> None:
     """Remove old versions, and find those among the others that know users who were erased since."""
-    versions, current = models.versions(), _pointer(models)
+    versions, current = sorted(models.versions(), key=lambda version: _age(models, version)), _pointer(models)
     kept = set(versions[-keep:]) | {current, done.version}
     if current in versions and current not in versions[-keep:]:
         kept.discard(next((version for version in versions[-keep:] if version != done.version), None))
@@ -346,6 +346,12 @@ def _tidy(models: ModelRegistry, store: EventStore, log: Log, keep: int, done: R
             continue
         if n:
             done.holding_erased[version] = n
+
+
+def _age(models: ModelRegistry, version: str) -> tuple[str, int]:
+    """Tell by what versions sort by age: the second in the name and, within one, when the files were written."""
+    about = models.path(version) / "model.json"
+    return version.partition("-")[0], about.stat().st_mtime_ns if about.is_file() else 0
 
 
 def _pointer(models: ModelRegistry) -> str | None:
