@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from edgewise.data import Dataset
 from edgewise.models import build
@@ -103,3 +105,76 @@ def test_a_model_that_takes_no_new_items_goes_on_as_it_is(model: Path, tmp_path:
         time.sleep(0.1)
         assert not service.knows_item("5000")
         assert service.recommend("u000", 10).ids == before
+
+
+def test_what_cannot_be_read_as_a_column_of_the_model_keeps_nobody_from_answering(tmp_path: Path) -> None:
+    """A Boolean, a date, a moment and a time of the items' table, told as text, right and wrong."""
+    planted = planted_tastes()
+    n = len(planted.groups)
+    table = pl.DataFrame(
+        {
+            "item_id": list(planted.groups),
+            "genres": [f"kind{group}" for group in planted.groups.values()],
+            "adult": [bool(group % 2) for group in planted.groups.values()],
+            "day": [date(2024, 1, 1 + place % 28) for place in range(n)],
+            "at": [datetime(2024, 1, 1, place % 24) for place in range(n)],  # noqa: DTZ001 - as tables have it
+        }
+    )
+    data = Dataset.from_frame(planted.train.to_frame().select("user_id", "item_id"), items=table)
+    build("content").fit(data).save(tmp_path / "model")
+    with serving(tmp_path, tmp_path / "model") as service:
+        right = {"genres": "kind1", "adult": "true", "day": "2024-03-01", "at": "2024-03-01 10:00:00"}
+        wrong = {"genres": ["kind1"], "adult": "perhaps", "day": "soon", "at": {"never": 1}}
+        service.put_items([StoredItem("6000", labels=right), StoredItem("6001", labels=wrong)])
+        assert soon(lambda: service.knows_item("6000") and service.knows_item("6001"))
+        assert {"6000", "6001"} <= set(service.recommend(of_group(1)[0], 5).ids)
+    with serving(tmp_path) as service:
+        assert service.knows_item("6001")
+
+
+def test_who_met_a_new_item_counts_once_and_moves_by_it(tmp_path: Path) -> None:
+    build("lightgcn", {"embedding_dim": 16, "epochs": 40}).fit(planted_tastes().train).save(tmp_path / "model")
+    with serving(tmp_path, tmp_path / "model") as service:
+        asked = of_group(0)[0]
+        before = service.recommend(asked, 44)
+        users = of_group(2)[:8]
+        service.accept(views("5000", users))
+        assert soon(lambda: service.knows_item("5000"))
+        popular = service.popular(50)
+        assert dict(zip(popular.ids, popular.scores, strict=True))["5000"] == 8
+        service.accept(views("5000", [asked]))
+        assert soon(lambda: dict(zip((found := service.popular(50)).ids, found.scores, strict=True))["5000"] == 9)
+        known = service.serving.pipeline.users.known(asked)
+        assert known.before is not None
+        assert known.now.history.nnz == known.before.history.nnz + 1
+        after = service.recommend(asked, 44)
+        scores = dict(zip(before.ids, before.scores, strict=True))
+        assert any(scores.get(item, score) != score for item, score in zip(after.ids, after.scores, strict=True))
+
+
+def test_an_item_that_is_put_again_after_it_was_erased_is_there_after_a_restart_too(tmp_path: Path) -> None:
+    build("lightgcn", {"embedding_dim": 16, "epochs": 40}).fit(planted_tastes().train).save(tmp_path / "model")
+    *first, other = of_group(2)
+    with serving(tmp_path, tmp_path / "model") as service:
+        service.accept(views("5000", first[:6]))
+        assert soon(lambda: service.knows_item("5000"))
+        service.erase_item("5000")
+        assert not service.knows_item("5000")
+        service.put_items([StoredItem("5000", categories=("new",))])
+        assert soon(lambda: "5000" not in service.serving.item_index), "those who had met it are forgotten"
+        assert "5000" not in service.recommend(other, 60).ids
+    with serving(tmp_path) as service:
+        service.accept([Event(f"again-{user}", user, "5000", type="like", timestamp=2) for user in first])
+        assert soon(lambda: service.knows_item("5000"))
+        assert "5000" in service.recommend(other, 5).ids
+
+
+def test_the_follower_goes_on_whatever_happens(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path, model) as service:
+        with monkeypatch.context() as broken:
+            broken.setattr(service, "_let_in", lambda: 1 / 0)
+            time.sleep(0.05)
+        beside = StoreFolder.open(tmp_path / "store").events()
+        beside.append([Event("e", "somebody", "1000", type="view", timestamp=1)])
+        beside.close()
+        assert soon(lambda: service.seq == 1)

@@ -211,6 +211,7 @@ class Consumer:
         """Let go of partitions: what was taken of them is stored, or still in hand and then left to the next owner."""
         for partition in partitions:
             self._next.pop((partition.topic, partition.partition), None)
+            self._skip_before.pop((partition.topic, partition.partition), None)
 
     def _find_again(self, message: Message) -> None:
         """Go on after the broker has thrown away what was next, or has begun its topic anew."""
@@ -348,7 +349,8 @@ class Consumer:
                 offsets=[TopicPartition(*place, offset) for place, offset in following.items()], asynchronous=True
             )
         if self._on_stored is not None:
-            self._on_stored()
+            with contextlib.suppress(StoreError):  # the batch is stored; whoever follows tries again by itself
+                self._on_stored()
 
     def _send_dead(self, letters: Sequence[DeadLetter], batch: Sequence[Message], sent: set[str]) -> None:
         """Copy dead letters to their topic before they are stored: after a crash there may be two copies, not none."""

@@ -1,6 +1,7 @@
 """Records back to Kafka: what was served, and what came over HTTP. Who hands one in never waits, and never fails."""
 
 import json
+import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from edgewise.kafka.client import Trouble, make_producer
 from edgewise.kafka.settings import EventsConfig
+from edgewise.logs import log
 
 _WAIT_S = 0.1
 _FLUSH_S = 5.0
@@ -70,7 +72,12 @@ class WriteBack:
             except queue.Empty:
                 self._producer.poll(0)
                 continue
-            value = json.dumps(record(), ensure_ascii=False, separators=(",", ":")).encode()
+            try:
+                value = json.dumps(record(), ensure_ascii=False, separators=(",", ":")).encode()
+            except Exception:  # one record that cannot be written must not end the others
+                log("a record cannot be written back", level=logging.ERROR, topic=topic, exc_info=True)
+                self._drop()
+                continue
             while not self._produced(topic, key.encode(), value):
                 self._producer.poll(_WAIT_S)
                 if self._stop.is_set():

@@ -7,7 +7,7 @@ any order gives the same state.
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import RLock
 from typing import Protocol, Self, TypeAlias
@@ -67,8 +67,9 @@ class LiveEvents:
     """
 
     def __init__(self) -> None:
-        self._items: dict[str, dict[tuple[str, str], int]] = {}
-        self._people: dict[str, dict[tuple[str, str], int]] = {}
+        self._items: _Counts = {}
+        self._people: _Counts = {}
+        self._met_by: Counter[str] = Counter()  # how many users met an item
         self._changes: defaultdict[str, int] = defaultdict(int)
         self._n_changes = 0
         self._lock = RLock()
@@ -81,20 +82,21 @@ class LiveEvents:
                 step = -1 if event.type in UNDOES else 1
                 for place, other in ((self._items, event.item_id), (self._people, event.target_user_id)):
                     if other:
-                        counts = place.setdefault(event.user_id, {})
-                        counts[other, done] = counts.get((other, done), 0) + step
+                        counts = place.setdefault(event.user_id, {}).setdefault(other, {})
+                        had = _is_there(counts)
+                        counts[done] = counts.get(done, 0) + step
+                        if place is self._items and had != _is_there(counts):
+                            self._met_by[other] += step
                 self._changes[event.user_id] += 1
                 self._n_changes += 1
 
     def forget(self, user_id: str) -> None:
         """Drop all that is known of a user, as a friend of others too."""
         with self._lock:
-            self._items.pop(user_id, None)
+            self._drop_items(user_id)
             self._people.pop(user_id, None)
-            for other, counts in self._people.items():
-                if gone := [key for key in counts if key[0] == user_id]:
-                    for key in gone:
-                        del counts[key]
+            for other, people in self._people.items():
+                if people.pop(user_id, None) is not None:
                     self._changes[other] += 1
             self._changes[user_id] += 1
             self._n_changes += 1
@@ -102,20 +104,24 @@ class LiveEvents:
     def forget_item(self, item_id: str) -> None:
         """Drop all that is known of an item."""
         with self._lock:
-            for user_id, counts in self._items.items():
-                if gone := [key for key in counts if key[0] == item_id]:
-                    for key in gone:
-                        del counts[key]
+            for user_id, items in self._items.items():
+                if items.pop(item_id, None) is not None:
                     self._changes[user_id] += 1
+            self._met_by.pop(item_id, None)
             self._n_changes += 1
 
     def replace(self, user_id: str, events: Iterable[Happened]) -> None:
         """Let these events be all that a user has done."""
         with self._lock:
-            self._items.pop(user_id, None)
+            self._drop_items(user_id)
             self._people.pop(user_id, None)
             self._changes[user_id] += 1
             self.apply(events)
+
+    def _drop_items(self, user_id: str) -> None:
+        for item, counts in self._items.pop(user_id, {}).items():
+            if _is_there(counts):
+                self._met_by[item] -= 1
 
     def users(self) -> list[str]:
         """Return all users to whom something has happened."""
@@ -125,16 +131,17 @@ class LiveEvents:
     def items(self) -> set[str]:
         """Return all items to which something has happened."""
         with self._lock:
-            return {item for counts in self._items.values() for item, _ in counts}
+            return {item for items in self._items.values() for item in items}
+
+    def people(self) -> set[str]:
+        """Return all users to whom something has happened, and all whom somebody follows or did."""
+        with self._lock:
+            return {*self._changes, *(other for people in self._people.values() for other in people)}
 
     def people_by_item(self) -> dict[str, int]:
         """Return how many users met each item since."""
         with self._lock:
-            return dict(
-                Counter(
-                    item for counts in self._items.values() for item in {i for (i, _), n in counts.items() if n > 0}
-                )
-            )
+            return {item: n for item, n in self._met_by.items() if n > 0}
 
     @property
     def n_changes(self) -> int:
@@ -153,12 +160,22 @@ class LiveEvents:
         """Return whom a user follows since, and whom no longer."""
         return self._split(self._people, user_id)
 
-    def _split(self, place: dict[str, dict[tuple[str, str], int]], user_id: str) -> tuple[list[str], list[str]]:
+    def _split(self, place: "_Counts", user_id: str) -> tuple[list[str], list[str]]:
         with self._lock:
-            counts = list(place.get(user_id, {}).items())
-        there = {other for (other, _), n in counts if n > 0}
-        gone = {other for (other, _), n in counts if n < 0} - there
-        return sorted(there), sorted(gone)
+            counted = [
+                (other, _is_there(counts), min(counts.values()) < 0) for other, counts in place.get(user_id, {}).items()
+            ]
+        there = sorted(other for other, is_there, _ in counted if is_there)
+        gone = sorted(other for other, is_there, is_undone in counted if is_undone and not is_there)
+        return there, gone
+
+
+_Counts: TypeAlias = dict[str, dict[str, dict[str, int]]]
+"""By user, by item or other user, by what was done: how often."""
+
+
+def _is_there(counts: dict[str, int]) -> bool:
+    return any(n > 0 for n in counts.values())
 
 
 @dataclass(frozen=True)
@@ -203,6 +220,10 @@ class LiveUsers:
         items = model.rankable_items
         self.index = None if items is None else self._make_index(items, model.users)
         self._popularity: tuple[Order, int, float] | None = None
+        # Of a model that was extended: who met what in training, and the places of its items now. Who met an item that came since
+        # stands in the catalogue too, and in the live events, and must not count twice.
+        self._trained = model.catalogue
+        self._places: Index | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -213,7 +234,8 @@ class LiveUsers:
         """Return the same for a model that knows further items, with what was worked out for the others."""
         other = type(self)(model, self.live, lambda vectors, _: self._grown(self.index, model, vectors))
         other._make_index = self._make_index
-        if self.__dict__.get("likeness") is not None and model.unit_items is not None:
+        other._trained, other._places = self.catalogue, model.catalogue.items.index_of(self.catalogue.items.ids)
+        if self.likeness is not None and model.unit_items is not None:
             other.__dict__["likeness"] = self._grown(self.likeness, model, model.unit_items)
         return other
 
@@ -265,7 +287,10 @@ class LiveUsers:
         kept, n_changes, now = self._popularity, self.live.n_changes, time.monotonic()
         age_s = 0.0 if len(self.catalogue.items) <= _QUICKLY_SORTED else _POPULARITY_S
         if kept is None or (kept[1] != n_changes and now - kept[2] >= age_s):
-            counts = popular_scores(self.catalogue)
+            counts = popular_scores(self._trained)
+            if self._places is not None:
+                counts, of_training = np.full(len(self.catalogue.items), np.nan, dtype=np.float32), counts
+                counts[self._places] = of_training
             since = self.live.people_by_item()
             index = _index_of_text(self.catalogue.items, list(since))
             there = index != UNKNOWN
@@ -285,11 +310,11 @@ class LiveUsers:
         catalogue = self.catalogue
         index = UNKNOWN if since_training_alone else _index_of_text(catalogue.users, [user_id])[0]
         if index != UNKNOWN and not self.live.version(user_id):
-            as_trained = catalogue.as_new_user(int(index))
+            as_trained = self._as_trained(int(index))
             return Known(user_id, int(index), as_trained, None, as_trained.history.indices.astype(np.int64))
         met, undone = (_index_of_text(catalogue.items, ids) for ids in self.live.items_of(user_id))
         friends, unfriended = (_index_of_text(catalogue.users, ids) for ids in self.live.people_of(user_id))
-        base = None if index == UNKNOWN else catalogue.as_new_user(int(index))
+        base = None if index == UNKNOWN else self._as_trained(int(index))
         changed = any(ids.size for ids in (met, undone, friends, unfriended))
         if base is not None and not changed:
             return Known(user_id, int(index), base, None, base.history.indices.astype(np.int64))
@@ -305,6 +330,14 @@ class LiveUsers:
         now = Newcomers("user", _row(history, len(catalogue.items)), of_friends, attributes, ("",))
         seen = np.union1d(of_training, met[met != UNKNOWN])
         return Known(user_id, int(index), now, base, seen)
+
+    def _as_trained(self, user: int) -> Newcomers:
+        """Tell what training knew of a user, as of a newcomer."""
+        base = self._trained.as_new_user(user)
+        if self._places is None:
+            return base
+        history = _row(self._places[base.history.indices], len(self.catalogue.items))
+        return replace(base, history=history)
 
     def vector(self, known: Known) -> Floats | None:
         """Place a user among the items' vectors: float32 [d], NaN where the model cannot; None for one that is not `by_dot_product`."""

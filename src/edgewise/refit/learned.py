@@ -14,8 +14,8 @@ from edgewise.data.dataset import DEFAULT_TYPE, NO_LABELS
 from edgewise.data.ids import IdMap
 from edgewise.data.vocabulary import UNDOES
 from edgewise.errors import NothingLeftError
+from edgewise.pipeline.told import with_told
 from edgewise.refit.log import Log, named_by
-from edgewise.refit.told import with_told
 from edgewise.store import StoredItem, StoredUser
 
 BASE, BASE_FRIENDS = "base", "base_friends"

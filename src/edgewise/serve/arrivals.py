@@ -1,15 +1,13 @@
 """Items that came after training: placed by what was told of them and by who met them first, without training."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
 
 from edgewise.data.vocabulary import UNDOES
 from edgewise.errors import ConfigError
 from edgewise.pipeline.new_items import with_placed
-from edgewise.pipeline.rules import SEPARATOR
-from edgewise.pipeline.titles import category_column
+from edgewise.pipeline.told import told_columns
 from edgewise.recommender import Recommender
 from edgewise.store import EventStore, StoredItem
 
@@ -38,7 +36,9 @@ def with_arrivals(
         return None
     history = [users.from_text(_people_of(store, text)).drop_nulls() for text in texts]
     try:
-        return with_placed(model, ids, history, _attributes(model, [told.get(text) for text in texts]))[0]
+        return with_placed(
+            model, ids, history, _attributes(model, [told.get(text) or StoredItem(text) for text in texts])
+        )[0]
     except ConfigError:  # a model that takes no new items
         return None
 
@@ -52,38 +52,8 @@ def _people_of(store: EventStore, item_id: str) -> list[str]:
     return sorted({user for (user, _), n in counts.items() if n > 0})
 
 
-def _attributes(model: Recommender, told: Sequence[StoredItem | None]) -> pl.DataFrame | None:
+def _attributes(model: Recommender, told: Sequence[StoredItem]) -> pl.DataFrame | None:
     """Return what was told in the columns that the model's items have; None where nothing of it is one of these."""
     table = model.catalogue.item_table
-    if table is None:
-        return None
-    category = category_column(model.catalogue)
-    columns = {}
-    for name, dtype in table.schema.items():
-        cells = [_cell(item, name, is_category=name == category) for item in told]
-        if name != "item_id" and any(cell is not None for cell in cells):
-            columns[name] = _column(cells, dtype)
+    columns = [] if table is None or table.width == 1 else told_columns(table, told, "item")
     return pl.DataFrame(columns) if columns else None
-
-
-def _cell(item: StoredItem | None, name: str, *, is_category: bool) -> Any:
-    """Return what an item has under a name: a label, or its categories."""
-    if item is None:
-        return None
-    if isinstance(item.labels, dict) and item.labels.get(name) is not None:
-        return item.labels[name]
-    if is_category:
-        labels = [label for label in item.labels if isinstance(label, str)] if isinstance(item.labels, list) else []
-        return [*item.categories, *labels] or None
-    return None
-
-
-def _column(cells: Sequence[Any], dtype: pl.DataType) -> pl.Series:
-    """Write cells as a column of the model's; what cannot be is not known."""
-    if isinstance(dtype, pl.List):
-        lists = [None if cell is None else cell if isinstance(cell, list) else [cell] for cell in cells]
-        texts = [None if cell is None else [str(value) for value in cell] for cell in lists]
-        return pl.Series(texts, dtype=pl.List(pl.String)).cast(dtype, strict=False)
-    flat = [SEPARATOR.join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells]
-    plain = [cell if isinstance(cell, str | int | float) or cell is None else None for cell in flat]
-    return pl.Series([None if cell is None else str(cell) for cell in plain], dtype=pl.String).cast(dtype, strict=False)

@@ -45,8 +45,8 @@ class Browser:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._finders: dict[str, tuple[object, tuple[list[str], Finder]]] = {}
-        self._examples: tuple[object, list[dict[str, Any]]] | None = None
+        self._finders: dict[str, tuple[tuple[str, frozenset[str]], tuple[list[str], Finder]]] = {}
+        self._examples: tuple[str, list[dict[str, Any]]] | None = None
         self._making = threading.Lock()
         self._abouts: dict[str, dict[str, Any]] = {}
 
@@ -109,9 +109,9 @@ class Browser:
         What finds them is made once, for a version of the model or for the items that have arrived; a million users take a second or two.
         """
         trained = serving.trained.model.catalogue
-        made_for: object = serving if part == "arrived" else serving.trained
+        made_for = serving.version, serving.arrived if part == "arrived" else frozenset()
         with self._making:
-            if part not in self._finders or self._finders[part][0] is not made_for:
+            if part not in self._finders or self._finders[part][0] != made_for:
                 match part:
                     case "user":
                         ids, titles = serving.user_ids, None
@@ -291,7 +291,8 @@ class Browser:
         met = {user: self._known(serving, user) for user in islice(latest, n_people)}
         if place is not None:
             met = {user: known for user, known in met.items() if place in known.now.history.indices}
-            like = np.array([serving.item_index[item] for item in alike.ids], dtype=np.int64)
+            there = [serving.item_index[item] for item in alike.ids if item in serving.item_index]
+            like = np.array(there, dtype=np.int64)
             for user in self._who_met(serving, place, like, n_people + len(latest)):
                 if len(met) >= n_people:
                     break
@@ -389,9 +390,9 @@ class Browser:
 
     def _some_users(self, serving: Serving) -> list[dict[str, Any]]:
         with self._making:
-            if self._examples is None or self._examples[0] is not serving.trained:
+            if self._examples is None or self._examples[0] != serving.version:
                 sizes = np.diff(serving.trained.model.catalogue.seen.indptr).astype(np.int64)
-                self._examples = (serving.trained, _spread(serving.user_ids, sizes))
+                self._examples = (serving.version, _spread(serving.user_ids, sizes))
             return self._examples[1]
 
     def _known(self, serving: Serving, user_id: str) -> Known:

@@ -98,7 +98,7 @@ class Followed:
             return
         name = self._names.pop(erased.subject, None)
         if name is None:
-            known = self.live.items() if erased.kind == "item" else self.live.users()
+            known = self.live.items() if erased.kind == "item" else self.live.people()
             name = next((some_id for some_id in known if subject_of(some_id) == erased.subject), None)
         if name is None:
             return

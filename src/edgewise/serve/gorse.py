@@ -86,7 +86,8 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
         delay_ms = _duration_ms(delay)
         if back and request.state.role < Role.WRITE:
             return as_json({"error": "write-back-type stores events; this key may read."}, 403)
-        found = await workers.run_soon(service.recommend, user_id, page(n), offset, category)
+        run = workers.run_soon if category is None else workers.run  # items of a category may have to be looked for
+        found = await run(service.recommend, user_id, page(n), offset, category)
         metrics.count_list(found.source, found.stages_ms)
         if back:
             now = service.clock.now() + delay_ms

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
 
 from edgewise.data.ids import UNKNOWN
-from edgewise.errors import EdgewiseError, StoreBusyError, UnknownNameError
+from edgewise.errors import ConfigError, EdgewiseError, ModelFolderError, StoreBusyError, StoreError, UnknownNameError
 from edgewise.logs import log
 from edgewise.models import load
 from edgewise.pipeline.explaining import explain_pair
@@ -34,6 +35,7 @@ from edgewise.types import Bools, Floats, Index
 
 _PAGE = 5000
 _MAX_CATEGORIES = 256
+_AGAIN_S = 5.0  # before a version is tried again that could not be loaded for want of the store
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Serving:
     def model(self) -> Recommender:
         """The model itself."""
         return self.pipeline.model
+
+    @cached_property
+    def subjects(self) -> dict[str, int]:
+        """The place of each item by what the log calls it once it is erased."""
+        return {subject_of(item): place for place, item in enumerate(self.item_ids)}
 
 
 @dataclass(frozen=True)
@@ -422,10 +429,23 @@ class Service:
 
     def _answer_with(self, serving: Serving) -> None:
         """Let a loaded model answer, knowing all that the log tells by now."""
+        followed = serving.followed
         with self._following:
-            serving.followed.read(lambda: self._show(serving))
-            self._show(serving)  # what was told of items while it was loaded
+            followed.read(lambda: self._show(serving))
+            if self._serving is None or self._serving.followed is not followed:  # what was told while it was loaded
+                followed.met |= set(self._items)
+                self._bring_back(serving)
+            self._show(serving)
             self._serving = serving
+
+    def _bring_back(self, serving: Serving) -> None:
+        """Let erased items count again of which something was told since: they have objects."""
+        erased = serving.followed.erased_items
+        if not erased:
+            return
+        names = {item for item in self._items if subject_of(item) in erased}
+        names |= {serving.item_ids[place] for subject, place in serving.subjects.items() if subject in erased}
+        serving.followed.bring_back([item for item in names if self.store.item(item) is not None])
 
     def _make_index(self, vectors: Floats, queries: Floats) -> VectorIndex:
         return make_index(vectors, self._retrieval, queries=queries)
@@ -438,33 +458,48 @@ class Service:
         else:
             followed = Followed(self.store, covered, self._names)
             followed.read()  # the long part; what comes meanwhile is read before it answers
-            if followed.erased_items:  # one that has an object was told of anew
-                followed.bring_back(
-                    [str(item) for item in model.catalogue.items.ids if self.store.item(str(item)) is not None]
-                )
         pipeline = Pipeline(model, followed.live, self._pipeline, self._rerank, self._make_index)
         user_ids = [str(user) for user in model.catalogue.users.ids.to_list()]
         serving = _serving(version, pipeline, followed, user_ids, pipeline)
+        self._bring_back(serving)
         with self._following:
             followed.met |= followed.live.items() | set(self._items)
-        return self._with_arrivals(serving) or serving
+        try:
+            return self._with_arrivals(serving) or serving
+        except StoreError:
+            raise
+        except Exception:  # no item that somebody put may keep a model from answering
+            log("new items cannot be placed", level=logging.ERROR, exc_info=True)
+            return serving
 
     def _with_arrivals(self, serving: Serving) -> Serving | None:
         """Return the same with items that came after training and can be placed; None where nothing about such has changed."""
-        trained = serving.trained
         with self._following:
             met = serving.followed.take_met()
+        if not met:
+            return None
+        try:
+            return self._placed_anew(serving, sorted(met))
+        except StoreError:  # they are to be placed when the store is there again
+            with self._following:
+                serving.followed.met |= met
+            raise
+
+    def _placed_anew(self, serving: Serving, met: list[str]) -> Serving | None:
+        trained = serving.trained
         index = trained.model.catalogue.items
-        known = index.index_of(index.from_text(sorted(met))) if met else np.empty(0, dtype=np.int64)
-        news = {item for item, place in zip(sorted(met), known.tolist(), strict=True) if place == UNKNOWN}
+        known = index.index_of(index.from_text(met)).tolist()
+        news = {item for item, place in zip(met, known, strict=True) if place == UNKNOWN}
         if not news:
             return None
         erased = serving.followed.erased_items
         wanted = [item for item in serving.arrived | news if subject_of(item) not in erased]
-        model = with_arrivals(trained.model, self.store, self._items, wanted)
+        model = with_arrivals(trained.model, self.store, self._items, wanted) if wanted else None
         if model is None:
-            return None
-        pipeline = trained.extended(model)
+            if not serving.arrived:
+                return None
+            model = trained.model  # what had arrived was erased, or is no longer what could be placed
+        pipeline = trained if model is trained.model else trained.extended(model)
         found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained)
         found = replace(found, arrived=frozenset(item for item in wanted if item in found.item_index))
         pipeline.recommend("", 1)
@@ -474,23 +509,28 @@ class Service:
     def _follow_on(self) -> None:
         """Look for what others wrote into the store: events, and another current model."""
         numba.set_num_threads(1)
-        failed, refused = "", ""
+        failed, refused, again_at = "", "", 0.0
         while not self._stop.wait(self._follow_s):
             try:
                 self.follow()
+                _ = self.serving.trained.users.likeness  # made here, so that no request has to wait for it
                 self._let_in()
-                _ = self.serving.pipeline.users.likeness  # made here, so that no request has to wait for it
                 current = self.models.current
-                if current is not None and current not in (self.serving.version, refused):
-                    refused = current  # one that cannot be loaded is not tried again before another was current
-                    self._swap(current, points=False)
+                if current == self.serving.version:
                     refused = ""
-                elif current == self.serving.version:
-                    refused = ""
+                elif current is not None and current != refused and time.monotonic() >= again_at:
+                    again_at = time.monotonic() + _AGAIN_S
+                    try:
+                        self._swap(current, points=False)
+                    except (ConfigError, ModelFolderError):
+                        refused = current  # one that is damaged is not tried again before another was current
+                        raise
+                    again_at = 0.0
                 failed = ""
-            except EdgewiseError as error:
+            except Exception as error:  # whatever it is: who follows has to go on
                 if str(error) != failed:  # once, not twenty times a second
-                    log("cannot follow the store", level=logging.ERROR, error=str(error))
+                    is_ours = isinstance(error, EdgewiseError)
+                    log("cannot follow the store", level=logging.ERROR, error=str(error), exc_info=not is_ours)
                 failed = str(error)
 
     def _let_in(self) -> None:
@@ -498,11 +538,13 @@ class Service:
         if time.monotonic() < self._let_in_at:
             return
         started = time.monotonic()
-        with self._swapping:
-            if (found := self._with_arrivals(self.serving)) is not None:
-                self._answer_with(found)
-                log("new items", n=len(found.arrived), ms=round((time.monotonic() - started) * 1000))
-        self._let_in_at = time.monotonic() + 9 * (time.monotonic() - started)
+        try:
+            with self._swapping:
+                if (found := self._with_arrivals(self.serving)) is not None:
+                    self._answer_with(found)
+                    log("new items", n=len(found.arrived), ms=round((time.monotonic() - started) * 1000))
+        finally:
+            self._let_in_at = time.monotonic() + 9 * (time.monotonic() - started)
 
     def _known(self, serving: Serving, user_id: str) -> Known:
         return serving.pipeline.users.known(user_id, since_training_alone=serving.followed.is_erased(user_id))
@@ -514,12 +556,11 @@ class Service:
                     self._items[item.item_id] = item
                 else:
                     self._items.pop(item.item_id, None)
-        serving = self.serving
-        if serving.followed.erased_items:
-            serving.followed.bring_back([item.item_id for item in items])
-        with self._following:
+        with self._following:  # what answers is not exchanged meanwhile
+            serving = self.serving
             serving.followed.met.update(item.item_id for item in items)
-        self._show(serving)
+            serving.followed.bring_back([item.item_id for item in items])
+            self._show(serving)
 
     def _show(self, serving: Serving) -> None:
         """Let a model's lists obey what is told of items."""
@@ -527,9 +568,9 @@ class Service:
             serving.categories.clear()
             mask = serving.may_be_shown.copy()
             hidden = [item.item_id for item in self._items.values() if item.is_hidden]
-            if erased := serving.followed.erased_items:
-                hidden += [item for item in serving.item_ids if subject_of(item) in erased]
             mask[[serving.item_index[item] for item in hidden if item in serving.item_index]] = False
+            if erased := serving.followed.erased_items:
+                mask[[serving.subjects[subject] for subject in erased if subject in serving.subjects]] = False
             serving.pipeline.may_be_shown = mask
 
     def _among(self, serving: Serving, category: str | None) -> Bools:

@@ -146,7 +146,10 @@ def v1_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) 
     async def recommend(request: Request) -> Response:
         """Recommend items to a user, known or not."""
         user_id, asked = id_in_path(request, "user_id"), query_of(request, ListQuery)
-        found = await workers.run_soon(
+        run = (
+            workers.run_soon if asked.category is None else workers.run
+        )  # items of a category may have to be looked for
+        found = await run(
             service.recommend, user_id, min(asked.k, max_n), 0, asked.category, exclude_seen=asked.exclude_seen
         )
         metrics.count_list(found.source, found.stages_ms)
