@@ -22,7 +22,7 @@ def test_consumers_and_brokers_that_are_killed_lose_nothing_and_count_nothing_tw
 ) -> None:
     rounds = Rounds(tmp_path / "rounds", kills_broker=kills_broker)
     try:
-        for seed in (101, 102)[: 1 if kills_broker else 2]:
+        for seed in (101,):
             print(f"seed {seed}: {rounds.run(seed)}")  # noqa: T201 - shown where the test fails
     finally:
         rounds.close()
