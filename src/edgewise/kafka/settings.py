@@ -18,7 +18,7 @@ class EventsConfig(Settings):
     start: Literal["earliest", "latest"] = "earliest"  # of a partition of which the store knows no position
     from_offset: NonNegativeInt | None = None  # read each partition again from here, once for each start of the process
     from_time: str | None = None  # the same, from the first message of this time
-    batch_size: PositiveInt = 5000  # the most messages of one transaction, and in memory beside the client's own
+    batch_size: PositiveInt = 10_000  # the most messages of one transaction, and in memory beside the client's own
     max_message_bytes: PositiveInt = 1_048_576  # what is larger is not read but put to the dead letters
     session_timeout_s: PositiveFloat = 45.0  # after which the partitions of a dead consumer go to the others
     retry_s: PositiveFloat = 10.0  # the longest pause before a store that refused is tried again
