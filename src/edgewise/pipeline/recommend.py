@@ -138,22 +138,23 @@ class Pipeline:
                 allowed &= among
             question = Question(self.users, known, allowed)
         with _timed(stages, "candidates"):
-            items, scores, names = self._candidates(question, self._n_candidates(k))
+            items, scores, origin = self._candidates(question, self._n_candidates(k))
         with _timed(stages, "rank"):
             if not self._is_by_model_alone:
-                items, scores, names = _ranked(question, items, scores, names)
+                items, scores, origin = _ranked(question, items, scores, origin)
         with _timed(stages, "rerank"):
             for place, reranker in enumerate(self.rerankers, start=1):
                 n = k if place == len(self.rerankers) else items.size
                 order = reranker.order(self._described(items, scores, now_ms), n)
-                items, scores, names = items[order], scores[order], names[order]
-        items, scores, names = items[:k], scores[:k], names[:k]
+                items, scores, origin = items[order], scores[order], origin[order]
+        items, scores = items[:k], scores[:k]
+        names = [self.sources[place].name for place in origin[:k].tolist()]
         note = ""
         if not items.size or (self.config.fill and items.size < k):
             with _timed(stages, "fallback"):
                 note = self._why(known) if not items.size else "too few candidates"
                 items, scores, names = self._filled(question, items, scores, names, k)
-        return Served(items, scores, tuple(names.tolist()), note, stages)
+        return Served(items, scores, tuple(names), note, stages)
 
     @property
     def _is_by_model_alone(self) -> bool:
@@ -175,18 +176,19 @@ class Pipeline:
             allowed &= self.of_category(category)
         return allowed
 
-    def _candidates(self, question: Question, n: int) -> tuple[Index, Floats, np.ndarray]:
-        """Ask all sources; an item that several propose counts for the first of them."""
-        parts = [(source.name, *source.propose(question, n)) for source in self.sources]
-        items = np.concatenate([found for _, found, _ in parts])
-        scores = np.concatenate([found for _, _, found in parts])
-        names = np.concatenate([np.full(found.size, name, dtype=object) for name, found, _ in parts])
+    def _candidates(self, question: Question, n: int) -> tuple[Index, Floats, Index]:
+        """Ask all sources; an item that several propose counts for the first of them, whose number is its origin."""
+        parts = [source.propose(question, n) for source in self.sources]
+        if len(parts) == 1:
+            return *parts[0], np.zeros(parts[0][0].size, dtype=np.int64)
+        items, scores = (np.concatenate(found) for found in zip(*parts, strict=True))
+        origin = np.repeat(np.arange(len(parts)), [found.size for found, _ in parts])
         first = np.sort(np.unique(items, return_index=True)[1])
-        return items[first], scores[first], names[first]
+        return items[first], scores[first], origin[first]
 
     def _filled(
-        self, question: Question, items: Index, scores: Floats, names: np.ndarray, k: int
-    ) -> tuple[Index, Floats, np.ndarray]:
+        self, question: Question, items: Index, scores: Floats, names: list[str], k: int
+    ) -> tuple[Index, Floats, list[str]]:
         """Add what the fallback proposes until the list is full; without `fill`, the first that proposes anything."""
         for source in self.fallback:
             if items.size >= k or (items.size and not self.config.fill):
@@ -195,7 +197,7 @@ class Pipeline:
             new = ~np.isin(found, items)
             items = np.concatenate([items, found[new]])[:k]
             scores = np.concatenate([scores, of_found[new]])[:k]
-            names = np.concatenate([names, np.full(int(new.sum()), source.name, dtype=object)])[:k]
+            names = [*names, *[source.name] * int(new.sum())][:k]
         return items, scores, names
 
     def _why(self, known: Known) -> str:
@@ -244,14 +246,13 @@ class Pipeline:
         return mask
 
 
-def _ranked(question: Question, items: Index, scores: Floats, names: np.ndarray) -> tuple[Index, Floats, np.ndarray]:
+def _ranked(question: Question, items: Index, scores: Floats, origin: Index) -> tuple[Index, Floats, Index]:
     """Put candidates in order: those that the model can score by its scores, then the others source by source."""
     by_model = question.scores_of(items)
-    trust = {name: place for place, name in enumerate(dict.fromkeys(names.tolist()), start=1)}
-    group = np.where(np.isnan(by_model), [trust[name] for name in names], 0)
-    worth = np.where(np.isnan(by_model), scores, by_model).astype(np.float32)
-    order = np.lexsort((-worth, group))
-    return items[order], worth[order], names[order]
+    is_unknown = np.isnan(by_model)
+    worth = np.where(is_unknown, scores, by_model).astype(np.float32)
+    order = np.lexsort((-worth, np.where(is_unknown, origin + 1, 0)))
+    return items[order], worth[order], origin[order]
 
 
 def _source(name: str) -> Source:

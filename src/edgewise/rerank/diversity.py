@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numba
 import numpy as np
 
 from edgewise.errors import ConfigError
@@ -35,13 +36,31 @@ class Diversity:
         n = min(k, candidates.items.size)
         if candidates.vectors is None or not self.weight or n < 2:
             return np.arange(n, dtype=np.int64)
-        vectors = candidates.vectors
         relevance = (1 - self.weight) * candidates.relevance.astype(np.float64)
-        likeness = np.full(candidates.items.size, -np.inf)
-        taken = [int(np.argmax(relevance))]
-        for _ in range(n - 1):  # as far as is shown, and no further
-            likeness = np.maximum(likeness, vectors @ vectors[taken[-1]])
-            worth = relevance - self.weight * likeness
-            worth[taken] = -np.inf
-            taken.append(int(np.argmax(worth)))
-        return np.array(taken, dtype=np.int64)
+        order: Index = _marginal(relevance, np.ascontiguousarray(candidates.vectors, dtype=np.float32), self.weight, n)
+        return order
+
+
+@numba.njit(cache=True, nogil=True)
+def _marginal(relevance, vectors, weight, n):  # type: ignore[no-untyped-def]
+    """Take n one after the other, each the best by relevance less the weighted likeness to the nearest taken; the first of equals."""
+    taken = np.empty(n, dtype=np.int64)
+    is_taken = np.zeros(relevance.size, dtype=np.bool_)
+    likeness = np.full(relevance.size, -np.inf)
+    for place in range(n):
+        best, most = -1, -np.inf
+        for item in range(relevance.size):
+            if is_taken[item]:
+                continue
+            worth = relevance[item]
+            if place > 0:
+                alike = 0.0
+                for number in range(vectors.shape[1]):
+                    alike += vectors[item, number] * vectors[taken[place - 1], number]
+                likeness[item] = max(likeness[item], alike)
+                worth -= weight * likeness[item]
+            if worth > most or best < 0:
+                best, most = item, worth
+        taken[place] = best
+        is_taken[best] = True
+    return taken
