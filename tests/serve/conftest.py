@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgewise.models import build
+from edgewise.store import StoreFolder
 from edgewise.testing.planted import planted_tastes
 from tests.serve.server import Server
 
@@ -23,6 +24,14 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of another model of the same data."""
     folder = tmp_path_factory.mktemp("served") / "other"
     build("ease").fit(planted_tastes().train).save(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(model: Path, tmp_path: Path) -> StoreFolder:
+    """Give a store that answers with it."""
+    folder = StoreFolder.open(tmp_path / "store")
+    folder.models.swap(folder.models.add(model))
     return folder
 
 

@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +14,6 @@ from edgewise.store.event import subject_of
 from tests.serve.test_service import replayed
 
 USERS = ["u000", "u001", "new", "newer"]
-
-
-@pytest.fixture
-def folder(model: Path, tmp_path: Path) -> StoreFolder:
-    folder = StoreFolder.open(tmp_path / "store")
-    folder.models.swap(folder.models.add(model))
-    return folder
 
 
 @pytest.fixture

@@ -2,19 +2,11 @@
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from edgewise.serve.service import Service
 from edgewise.store import Event, StoredItem, StoreFolder
-
-
-@pytest.fixture
-def folder(model: Path, tmp_path: Path) -> StoreFolder:
-    folder = StoreFolder.open(tmp_path / "store")
-    folder.models.swap(folder.models.add(model))
-    return folder
 
 
 @pytest.fixture
