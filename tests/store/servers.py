@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import redis
 from tests.needs import lacking
 
 
-class DatabaseServer:
+class DatabaseServer(ABC):
     """One process; `start` after `kill` recovers what is on the disk."""
 
     command: Sequence[str]
@@ -41,8 +42,9 @@ class DatabaseServer:
                 raise AssertionError(self.log.read_text()[-3000:])
             time.sleep(0.02)
 
+    @abstractmethod
     def answers(self) -> bool:
-        raise NotImplementedError
+        """Whether it can be used."""
 
     def stop(self) -> None:
         """Stop in order."""

@@ -478,3 +478,16 @@ def test_a_password_is_used_and_never_shown(tmp_path: Path) -> None:
         assert "geh4im" not in str(refused.value)
     finally:
         server.remove()
+
+
+def test_redis_tells_one_moment_of_an_erasure(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is read twice would tell two, and a replay leave out what came between."""
+    ticks = iter(range(1000, 9000))
+    monkeypatch.setattr("edgewise.store.redis_store._now", lambda: next(ticks))
+    store = RedisStore(redis_server.url, prefix="one-moment")
+    store.erase_user("gone")
+    told = store.since(0, 10)[-1][1]
+    assert isinstance(told, Erased)
+    later = Event("e", "gone", "i", type="view", timestamp=told.at + 1)
+    assert store.append([later], keep_erased_out=True) == [True]
+    store.close()

@@ -163,7 +163,7 @@ class RedisStore:
 
     def erase_events(self, user_id: str, item_id: str, type: str | None = None) -> int:
         """Erase what a user did with an item; returns how many events that were."""
-        entry = _gone("some", user_id, item=subject_of(item_id), type=type)
+        entry = _gone("some", user_id, _now(), item=subject_of(item_id), type=type)
         head = {"user": user_id, "item": item_id, "entry": entry}
         return int(self._write("ERASE_EVENTS", head if type is None else head | {"type": type}))
 
@@ -176,12 +176,13 @@ class RedisStore:
         Raises:
             StoreBusyError: if all is erased, but the server is not done with its files, or failed with them.
         """
+        at = _now()  # asked once: what is left out of a replay goes by the moment that the log tells
         head = {
             "id": user_id,
             "letters": [member for member, letter in self._letters(0, _ALL) if letter.is_about(user_id)],
-            "entry": _gone("user", user_id),
+            "entry": _gone("user", user_id, at),
             "subject": subject_of(user_id),
-            "at": str(_now()),
+            "at": str(at),
         }
         n_events = int(self._write("ERASE_USER", head))
         self._write_files_anew()
@@ -189,7 +190,7 @@ class RedisStore:
 
     def erase_item(self, item_id: str) -> int:
         """Erase an item, its events and its object; returns how many events it had."""
-        return int(self._write("ERASE_ITEM", {"id": item_id, "entry": _gone("item", item_id)}))
+        return int(self._write("ERASE_ITEM", {"id": item_id, "entry": _gone("item", item_id, _now())}))
 
     def export_user(self, user_id: str) -> dict[str, Any]:
         """Return all that is stored of a user, as JSON has it."""
@@ -463,8 +464,8 @@ def _letter_text(letter: DeadLetter) -> str:
     return _encode([letter.source, letter.reason, payload, letter.at])
 
 
-def _gone(kind: str, some_id: str, **more: str | None) -> str:
-    return _encode({"kind": kind, "subject": subject_of(some_id), "at": _now(), **more})
+def _gone(kind: str, some_id: str, at: int, **more: str | None) -> str:
+    return _encode({"kind": kind, "subject": subject_of(some_id), "at": at, **more})
 
 
 def _now() -> int:
