@@ -17,7 +17,7 @@ from tests.needs import lacking
 from tests.serve.server import Server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("page")]
 
@@ -340,6 +340,25 @@ def test_the_language_changes_at_once_and_is_remembered(opened: Opened, width: i
     page.get_by_text("历史", exact=True).wait_for()
     page.locator("#language").click()
     assert page.locator("h1").inner_text() == "User u5"
+
+
+def test_the_language_changes_while_the_graph_is_still_asked_for(opened: Opened) -> None:
+    page = opened()
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/v1/neighbourhood/**", hold)
+    page.goto(page.url.partition("#")[0] + "#/user/u6")
+    page.locator(".entry").first.wait_for()
+    page.locator("#language").click()
+    page.set_viewport_size({"width": 700, "height": 850})
+    assert page.locator("h1").inner_text() == "用户 u6"
+    assert page.locator(".node").count() == 0
+    held[0].continue_()
+    page.locator(".node.person").first.wait_for()
+    assert page.locator(".node.centre .label").text_content() == "用户 u6"
 
 
 def test_chinese_readers_get_chinese_first(opened: Opened) -> None:

@@ -60,7 +60,7 @@ export class Graph {
     this.width = 0;
     new ResizeObserver(() => {
       const width = Math.round(this.stage.clientWidth);
-      if (width && width !== this.width) { this.width = width; if (this.found) this.draw(false); }
+      if (width && width !== this.width) { this.width = width; this.retell(); }
     }).observe(this.stage);
     this.walk(start, { first: true });
   }
@@ -87,6 +87,9 @@ export class Graph {
       if (this.asked === control) this.stage.removeAttribute("aria-busy");
     }
   }
+
+  /* Draw what is known once more: for another width or language. */
+  retell() { if (this.found) this.draw(false); }
 
   again() { return this.walk(this.centre, { back: true }); }
 

@@ -27,7 +27,7 @@ at("language").addEventListener("click", () => {
   frame();
   retell();
   view?.retell?.();
-  view?.graph?.draw(false);
+  view?.graph?.retell();
 });
 
 function frame() {

@@ -144,7 +144,6 @@ class UserView {
 
   retell() {
     for (const button of this.list.list.querySelectorAll("button.send")) button.retell?.();
-    this.graph.draw(false);
   }
 
   async send(item, title) {
