@@ -8,6 +8,7 @@ import numpy as np
 
 from edgewise.errors import ConfigError
 from edgewise.rerank.protocol import Candidates
+from edgewise.retrieval.scan import dot
 from edgewise.types import Index
 
 
@@ -43,24 +44,26 @@ class Diversity:
 
 @numba.njit(cache=True, nogil=True)
 def _marginal(relevance, vectors, weight, n):  # type: ignore[no-untyped-def]
-    """Take n one after the other, each the best by relevance less the weighted likeness to the nearest taken; the first of equals."""
+    """Take n one after the other, each the best by relevance less the weighted likeness to the nearest taken; the first of equals.
+
+    More taken can only make an item worth less: one that was worth too little when it was last compared is not compared again.
+    """
     taken = np.empty(n, dtype=np.int64)
-    is_taken = np.zeros(relevance.size, dtype=np.bool_)
-    likeness = np.full(relevance.size, -np.inf)
+    likeness = np.full(
+        relevance.size, np.float32(-1.0)
+    )  # to the nearest of those compared with; of none, the least there is
+    n_compared = np.zeros(relevance.size, dtype=np.int64)  # -1 once it is taken
     for place in range(n):
         best, most = -1, -np.inf
         for item in range(relevance.size):
-            if is_taken[item]:
+            if n_compared[item] < 0 or relevance[item] - weight * likeness[item] <= most:
                 continue
-            worth = relevance[item]
-            if place > 0:
-                alike = 0.0
-                for number in range(vectors.shape[1]):
-                    alike += vectors[item, number] * vectors[taken[place - 1], number]
-                likeness[item] = max(likeness[item], alike)
-                worth -= weight * likeness[item]
-            if worth > most or best < 0:
+            for other in taken[n_compared[item] : place]:
+                likeness[item] = max(likeness[item], dot(vectors[item], vectors[other]))
+            n_compared[item] = place
+            worth = relevance[item] - weight * likeness[item]
+            if worth > most:
                 best, most = item, worth
         taken[place] = best
-        is_taken[best] = True
+        n_compared[best] = -1
     return taken

@@ -9,12 +9,13 @@ products of vectors of uneven length:
 - How many lists are read is not fixed. They are read by falling promise until u < t - slack |query|, where t is the k-th best score
   found. Items that are excluded lower t, so that more lists are read and recall stays; with fewer than k items found, all are.
 
-The slack is measured when the index is built: the least with which the wanted share of the exact top 10, 100 and 1,000 of sample
+The slack is measured when the index is built: the least with which the wanted share of the exact top 10, 20, 50, … 1,000 of sample
 queries lies in the lists that are read.
 """
 
 import math
 from copy import copy
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -26,11 +27,11 @@ from edgewise.ranking import NOTHING, Rows, worse
 from edgewise.retrieval.clusters import centres_of, nearest
 from edgewise.retrieval.exact import ExactIndex
 from edgewise.retrieval.protocol import checked_known, checked_places, checked_search, checked_vectors, with_room
-from edgewise.retrieval.scan import ADDED, LEFT_OUT, consider, dot, dots, empty_into
+from edgewise.retrieval.scan import ADDED, LEFT_OUT, consider, dot, dots, empty_into, nothing_found
 from edgewise.rng import make_rng
 from edgewise.types import Bools, Doubles, Floats, Index
 
-_DEPTHS = (10, 100, 1000)
+_DEPTHS = (10, 20, 50, 100, 200, 500, 1000)
 """How deep into a ranking the slack is measured; where excluded items are on top, a search goes deeper than k."""
 
 _NO_LENGTH = np.finfo(np.float32).max
@@ -166,12 +167,7 @@ class ApproximateIndex:
     ) -> tuple[Index, Floats, Index]:
         rows, excluded, permitted = checked_search(queries, k, exclude, allowed, self._dim, self._n_items)
         first = sum(depth < k for depth in _DEPTHS[:-1])
-        kernel = _search_serial if len(rows) == 1 else _search_parallel
-        return kernel(  # type: ignore[no-any-return]
-            rows,
-            k,
-            *excluded,
-            permitted,
+        lists = _Lists(
             self._directions,
             self._longest,
             self._shortest,
@@ -181,8 +177,9 @@ class ApproximateIndex:
             self._items,
             np.asarray(_DEPTHS),
             self.slack,
-            first,
         )
+        kernel = _search_single if len(rows) == 1 else _search_several
+        return kernel(rows, k, *excluded, permitted, lists, first)  # type: ignore[no-any-return]
 
     def _fill(self, known: Floats, there: Index) -> None:
         """Lay the lists out one behind the other, with room for an eighth more in each; items ascending."""
@@ -266,70 +263,49 @@ def _least_slack(short: Doubles, recall: float) -> float:
     return float(levels[low]) + 1e-5 * max(1e-5, abs(float(levels[low])))
 
 
-def _search_rows(  # type: ignore[no-untyped-def]
-    rows,
-    k,
-    indptr,
-    indices,
-    allowed,
-    directions,
-    longest,
-    shortest,
-    start,
-    size,
-    vectors,
-    items,
-    depths,
-    slack,
-    first,
-):
-    best = np.full((len(rows), k), NOTHING, dtype=np.int64)
-    values = np.full((len(rows), k), np.nan, dtype=np.float32)
+class _Lists(NamedTuple):
+    """What kernels read of an index: for each list its direction, lengths, place and size; the vectors and whose they are; the slack."""
+
+    directions: Floats  # [n_lists, d]
+    longest: Floats  # [n_lists]
+    shortest: Floats
+    start: Index
+    size: Index
+    vectors: Floats  # [room, d]
+    items: Index  # [room]
+    depths: Index
+    slack: Doubles
+
+
+# Two functions, not one compiled in two ways: the kernels that numba keeps on the disk are told apart by name alone, and a single
+# query would get those that start threads, which takes ten times as long as its search.
+
+
+@numba.njit(cache=True, nogil=True)
+def _search_single(rows, k, indptr, indices, allowed, lists, first):  # type: ignore[no-untyped-def]
+    best, values = nothing_found(1, k)
+    n_read = np.zeros(1, dtype=np.int64)
+    n_read[0] = _search_one(rows[0], indices[indptr[0] : indptr[1]], allowed, lists, first, best[0], values[0])
+    return best, values, n_read
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _search_several(rows, k, indptr, indices, allowed, lists, first):  # type: ignore[no-untyped-def]
+    best, values = nothing_found(len(rows), k)
     n_read = np.zeros(len(rows), dtype=np.int64)
     for row in numba.prange(len(rows)):
         excluded = indices[indptr[row] : indptr[row + 1]]
-        n_read[row] = _search_one(
-            rows[row],
-            excluded,
-            allowed,
-            directions,
-            longest,
-            shortest,
-            start,
-            size,
-            vectors,
-            items,
-            depths,
-            slack,
-            first,
-            best[row],
-            values[row],
-        )
+        n_read[row] = _search_one(rows[row], excluded, allowed, lists, first, best[row], values[row])
     return best, values, n_read
 
 
 @numba.njit(nogil=True)
-def _search_one(  # type: ignore[no-untyped-def]
-    query,
-    excluded,
-    allowed,
-    directions,
-    longest,
-    shortest,
-    start,
-    size,
-    vectors,
-    items,
-    depths,
-    slack,
-    first,
-    best,
-    values,
-):
+def _search_one(query, excluded, allowed, lists, first, best, values):  # type: ignore[no-untyped-def]
     """Read lists by falling promise, keeping a heap of the best k as `ranking` does; return how many vectors were read."""
     length = np.sqrt(dot(query, query))
     if not length < np.inf:  # NaN too
         return 0
+    directions, longest, shortest, start, size, vectors, items, depths, slack = lists
     n_lists = start.size
     promise = np.empty(n_lists, dtype=np.float32)
     order = np.empty(n_lists, dtype=np.int64)
@@ -390,7 +366,3 @@ def _settle(promise, order, place, size):  # type: ignore[no-untyped-def]
         order[place] = order[child]
         place = child
     order[place] = group
-
-
-_search_serial = numba.njit(cache=True, nogil=True)(_search_rows)
-_search_parallel = numba.njit(parallel=True, cache=True, nogil=True)(_search_rows)

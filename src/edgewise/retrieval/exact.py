@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from edgewise.ranking import NOTHING, Rows
+from edgewise.ranking import Rows
 from edgewise.retrieval.protocol import (
     checked_known,
     checked_places,
@@ -13,7 +13,7 @@ from edgewise.retrieval.protocol import (
     checked_vectors,
     with_room,
 )
-from edgewise.retrieval.scan import ADDED, consider, dot, dots, empty_into
+from edgewise.retrieval.scan import ADDED, consider, dot, dots, empty_into, nothing_found
 from edgewise.types import Bools, Floats, Index
 
 _CHUNK = 16
@@ -54,7 +54,7 @@ class ExactIndex:
     ) -> tuple[Index, Floats]:
         """Score all items and rank them; see `VectorIndex.search`. A single query starts no threads."""
         rows, excluded, permitted = checked_search(queries, k, exclude, allowed, self.dim, self.n_items)
-        kernel = _search_serial if len(rows) == 1 else _search_parallel
+        kernel = _search_single if len(rows) == 1 else _search_several
         tile = max(1, _TILE_BYTES // (4 * max(1, self.dim)))
         return kernel(rows, self._table[: self._n_items], k, *excluded, permitted, tile)  # type: ignore[no-any-return]
 
@@ -92,32 +92,48 @@ class ExactIndex:
             self._table, self._owned = self._table.copy(), True
 
 
-def _search_rows(rows, table, k, indptr, indices, allowed, tile):  # type: ignore[no-untyped-def]
-    best = np.full((len(rows), k), NOTHING, dtype=np.int64)
-    values = np.full((len(rows), k), np.nan, dtype=np.float32)
+# Two functions, not one compiled in two ways: see `approximate`.
+
+
+@numba.njit(cache=True, nogil=True)
+def _search_single(rows, table, k, indptr, indices, allowed, tile):  # type: ignore[no-untyped-def]
+    best, values = nothing_found(1, k)
+    _search_chunk(0, 1, rows, table, indptr, indices, allowed, tile, best, values)
+    return best, values
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _search_several(rows, table, k, indptr, indices, allowed, tile):  # type: ignore[no-untyped-def]
+    best, values = nothing_found(len(rows), k)
     for chunk in numba.prange((len(rows) + _CHUNK - 1) // _CHUNK):
         begin, end = chunk * _CHUNK, min((chunk + 1) * _CHUNK, len(rows))
-        heap_score = np.empty((end - begin, k), dtype=np.float32)
-        heap_item = np.empty((end - begin, k), dtype=np.int64)
-        n_found = np.zeros(end - begin, dtype=np.int64)
-        for start in range(0, len(table), tile):
-            for row in range(begin, end):
-                place = row - begin
-                n_found[place] = _read(
-                    rows[row],
-                    table,
-                    start,
-                    min(start + tile, len(table)),
-                    indices[indptr[row] : indptr[row + 1]],
-                    allowed,
-                    heap_score[place],
-                    heap_item[place],
-                    n_found[place],
-                )
+        _search_chunk(begin, end, rows, table, indptr, indices, allowed, tile, best, values)
+    return best, values
+
+
+@numba.njit(nogil=True)
+def _search_chunk(begin, end, rows, table, indptr, indices, allowed, tile, best, values):  # type: ignore[no-untyped-def]
+    """Answer the queries from `begin` to `end` together, one part of the table after the other."""
+    heap_score = np.empty((end - begin, best.shape[1]), dtype=np.float32)
+    heap_item = np.empty((end - begin, best.shape[1]), dtype=np.int64)
+    n_found = np.zeros(end - begin, dtype=np.int64)
+    for start in range(0, len(table), tile):
         for row in range(begin, end):
             place = row - begin
-            empty_into(heap_score[place], heap_item[place], n_found[place], best[row], values[row])
-    return best, values
+            n_found[place] = _read(
+                rows[row],
+                table,
+                start,
+                min(start + tile, len(table)),
+                indices[indptr[row] : indptr[row + 1]],
+                allowed,
+                heap_score[place],
+                heap_item[place],
+                n_found[place],
+            )
+    for row in range(begin, end):
+        place = row - begin
+        empty_into(heap_score[place], heap_item[place], n_found[place], best[row], values[row])
 
 
 @numba.njit(nogil=True)
@@ -125,7 +141,3 @@ def _read(query, table, start, stop, excluded, allowed, heap_score, heap_item, n
     for item in range(start, stop):
         n_found += consider(dot(query, table[item]), item, excluded, allowed, heap_score, heap_item, n_found) == ADDED
     return n_found
-
-
-_search_serial = numba.njit(cache=True, nogil=True)(_search_rows)
-_search_parallel = numba.njit(parallel=True, cache=True, nogil=True)(_search_rows)

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from edgewise.ranking import rise, sink, worse
+from edgewise.ranking import NOTHING, rise, sink, worse
 
 PASSED, ADDED, REPLACED, LEFT_OUT = 0, 1, 2, 3
 """What became of an item: not good enough; one more in the heap; in the place of the worst; good enough, but excluded."""
@@ -58,6 +58,12 @@ def consider(score, item, excluded, allowed, heap_score, heap_item, n_found):  #
         sink(heap_score, heap_item, k, score, item)
         return REPLACED
     return PASSED
+
+
+@numba.njit(nogil=True)
+def nothing_found(n_rows, k):  # type: ignore[no-untyped-def]
+    """Make room for lists: items int64 [n_rows, k] and scores float32 [n_rows, k] that say nothing yet."""
+    return np.full((n_rows, k), NOTHING, dtype=np.int64), np.full((n_rows, k), np.nan, dtype=np.float32)
 
 
 @numba.njit(nogil=True)
