@@ -59,7 +59,7 @@ def test_of_a_model_that_adds_up_news_give_what_a_refit_of_the_user_would(knn: R
     live = live_of(Event("u000", "1030"), Event("u000", "1031"))
     users = LiveUsers(knn, live)
     known = users.known("u000")
-    history = knn.catalogue.items.ids_at(known.now.history.indices)
+    history = knn.catalogue.items.ids_at(known.history)
     expected = knn.masked_newcomer_scores(knn.newcomers("user", history=history))[0]
     np.testing.assert_allclose(users.scores(known), expected, rtol=1e-5, atol=1e-6)
 
@@ -83,7 +83,7 @@ def test_the_order_of_events_does_not_matter(knn: Recommender) -> None:
         Event("u000", "1030", "view"),
     ]
     seen = {
-        LiveUsers(knn, live_of(*order)).known("u000").now.history.indices.tobytes() for order in permutations(events)
+        LiveUsers(knn, live_of(*order)).known("u000").history.tobytes() for order in permutations(events)
     }
     assert len(seen) == 1
 
@@ -93,9 +93,9 @@ def test_what_is_taken_back_is_no_taste_and_is_not_shown_again(knn: Recommender,
     live = live_of(Event("u000", str(own[0]), "unlike"), Event("u000", "1030", "like"), Event("u000", "1030", "unlike"))
     known = LiveUsers(knn, live).known("u000")
     [first, other] = knn.catalogue.items.index_of([own[0], 1030])
-    assert first not in known.now.history.indices
+    assert first not in known.history
     assert first in known.seen
-    assert other not in known.now.history.indices
+    assert other not in known.history
 
 
 def test_a_user_who_is_forgotten_is_as_before(knn: Recommender) -> None:

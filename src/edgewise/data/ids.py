@@ -80,6 +80,15 @@ class IdMap:
             return np.array([self._positions.get(value, UNKNOWN) for value in wanted.to_list()], dtype=np.int64)
         return encode(wanted, self).astype(np.int64)
 
+    def index_of_text(self, text: str) -> int:
+        """Return the position of one id given as text, `UNKNOWN` (-1) where the map does not hold it.
+
+        >>> IdMap.of(pl.Series([7, 9]), "user").index_of_text("9")
+        1
+        """
+        value = text if self.is_text else _integer_of(text)
+        return UNKNOWN if value is None else self._positions.get(value, UNKNOWN)
+
     def ids_at(self, index: Index) -> pl.Series:
         """Return the ids at the given positions, all of which must be known."""
         return self.ids.gather(pl.Series(index, dtype=pl.Int64))

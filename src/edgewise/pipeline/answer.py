@@ -109,7 +109,7 @@ def answer_newcomer(
         pipeline: as for `answer`.
     """
     newcomers = model.newcomers("user", history=history, attributes=attributes, friends=friends)
-    known = Known(name, UNKNOWN, newcomers, None, newcomers.history.indices.astype(np.int64))
+    known = Known.newcomer(name, newcomers)
     pipeline = Pipeline(model) if pipeline is None else pipeline
     served = pipeline.recommend(known, k, exclude_seen=exclude_seen)
     answer = _as_answer(model, name, None, newcomers, served, n_reasons)

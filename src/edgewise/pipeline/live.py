@@ -184,16 +184,29 @@ class Known:
 
     Attributes:
         user_id: as text. index: in the model, -1 for one that training never saw.
-        now: all that is known, as of a newcomer. before: the same without what happened since training; None where
-            nothing has, or nothing was before.
+        history: int64, ascending: what the user has met and not taken back.
         seen: int64, ascending: what was met at any time, what was taken back since included.
+        tell: makes `now`, which many answers do without.
+        before: as of a newcomer, all that is known but what happened since training; None where nothing has, or nothing was before.
     """
 
     user_id: str
     index: int
-    now: Newcomers
-    before: Newcomers | None
+    history: Index
     seen: Index
+    tell: Callable[[], Newcomers]
+    before: Newcomers | None = None
+
+    @classmethod
+    def newcomer(cls, user_id: str, newcomers: Newcomers) -> Self:
+        """Take what is known of one whom training never saw."""
+        history = newcomers.history.indices.astype(np.int64)
+        return cls(user_id, UNKNOWN, history, history, lambda: newcomers)
+
+    @cached_property
+    def now(self) -> Newcomers:
+        """All that is known, as of a newcomer."""
+        return self.tell()
 
     @property
     def is_known(self) -> bool:
@@ -308,36 +321,40 @@ class LiveUsers:
             since_training_alone: leave out what training knew, as of somebody who was erased.
         """
         catalogue = self.catalogue
-        index = UNKNOWN if since_training_alone else _index_of_text(catalogue.users, [user_id])[0]
+        index = UNKNOWN if since_training_alone else catalogue.users.index_of_text(user_id)
         if index != UNKNOWN and not self.live.version(user_id):
-            as_trained = self._as_trained(int(index))
-            return Known(user_id, int(index), as_trained, None, as_trained.history.indices.astype(np.int64))
+            return self._as_trained(user_id, index)
         met, undone = (_index_of_text(catalogue.items, ids) for ids in self.live.items_of(user_id))
         friends, unfriended = (_index_of_text(catalogue.users, ids) for ids in self.live.people_of(user_id))
-        base = None if index == UNKNOWN else self._as_trained(int(index))
-        changed = any(ids.size for ids in (met, undone, friends, unfriended))
-        if base is not None and not changed:
-            return Known(user_id, int(index), base, None, base.history.indices.astype(np.int64))
-        of_training = np.empty(0, dtype=np.int64) if base is None else base.history.indices.astype(np.int64)
+        base = None if index == UNKNOWN else self._as_trained(user_id, index)
+        if base is not None and not any(ids.size for ids in (met, undone, friends, unfriended)):
+            return base
+        of_training = np.empty(0, dtype=np.int64) if base is None else base.history
+        before = None if base is None else base.now
         history = np.union1d(np.setdiff1d(of_training, undone), met[met != UNKNOWN])
         of_friends = None
         if catalogue.friends is not None:
-            before = np.empty(0, dtype=np.int64) if base is None or base.friends is None else base.friends.indices
+            had = np.empty(0, dtype=np.int64) if before is None or before.friends is None else before.friends.indices
             of_friends = _row(
-                np.union1d(np.setdiff1d(before, unfriended), friends[friends != UNKNOWN]), len(catalogue.users)
+                np.union1d(np.setdiff1d(had, unfriended), friends[friends != UNKNOWN]), len(catalogue.users)
             )
-        attributes = None if base is None else base.attributes
+        attributes = None if before is None else before.attributes
         now = Newcomers("user", _row(history, len(catalogue.items)), of_friends, attributes, ("",))
         seen = np.union1d(of_training, met[met != UNKNOWN])
-        return Known(user_id, int(index), now, base, seen)
+        return Known(user_id, index, history, seen, lambda: now, before)
 
-    def _as_trained(self, user: int) -> Newcomers:
-        """Tell what training knew of a user, as of a newcomer."""
-        base = self._trained.as_new_user(user)
+    def _as_trained(self, user_id: str, user: int) -> Known:
+        """Tell what training knew of a user."""
+        seen = self._trained.seen
+        history = seen.indices[seen.indptr[user] : seen.indptr[user + 1]].astype(np.int64)
         if self._places is None:
-            return base
-        history = _row(self._places[base.history.indices], len(self.catalogue.items))
-        return replace(base, history=history)
+            return Known(user_id, user, history, history, lambda: self._trained.as_new_user(user))
+        history = self._places[history]
+
+        def tell() -> Newcomers:
+            return replace(self._trained.as_new_user(user), history=_row(history, len(self.catalogue.items)))
+
+        return Known(user_id, user, history, history, tell)
 
     def vector(self, known: Known) -> Floats | None:
         """Place a user among the items' vectors: float32 [d], NaN where the model cannot; None for one that is not `by_dot_product`."""

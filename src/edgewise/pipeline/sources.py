@@ -94,7 +94,7 @@ class SimilarSource:
     def propose(self, question: Question, k: int) -> tuple[Index, Floats]:
         """Return the best by the sum of likenesses."""
         users, model = question.users, question.users.model
-        history = question.known.now.history.indices.astype(np.int64)
+        history = question.known.history
         counts = users.catalogue.item_counts[history]
         chosen = history[np.argsort(counts, kind="stable")[:N_RECENT]]
         if not chosen.size:

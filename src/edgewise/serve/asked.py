@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Q = TypeVar("Q", bound=BaseModel)
 
-_AT_ONCE_S = 0.0005
+_AT_ONCE_S = 0.001
 """Work that has lately taken less of a processor is done where the request is: to hand it to a thread would take as long."""
 
 _MEMORY = 0.1

@@ -143,7 +143,7 @@ class Browser:
         store, covered = self.service.store, serving.followed.covered
         events = store.of_user(user_id, MOST_EVENTS)[::-1]
         n_since = len(store.of_user(user_id, MOST_EVENTS, after=covered)) if covered and events else len(events)
-        counted = set(known.now.history.indices.tolist())
+        counted = set(known.history.tolist())
         rows = [self._row_of(serving, event, counted) for event in events[offset : offset + n]]
         training = self._training(serving, known, {event.item_id for event in events} if covered else set())
         start = max(0, offset - len(events))
@@ -221,10 +221,10 @@ class Browser:
         source = "friends"
         if not ids:
             source, ids = "similar", self.service.similar_users(user_id, n).ids
-        mine = known.now.history.indices
+        mine = known.history
         rows: list[dict[str, Any]] = []
         for friend in ids:
-            theirs = self._known(serving, friend).now.history.indices
+            theirs = self._known(serving, friend).history
             n_shared = int(np.isin(mine, theirs).sum())
             score = n_shared / math.sqrt(max(1, mine.size) * max(1, theirs.size))
             rows.append(
@@ -290,7 +290,7 @@ class Browser:
         )
         met = {user: self._known(serving, user) for user in islice(latest, n_people)}
         if place is not None:
-            met = {user: known for user, known in met.items() if place in known.now.history.indices}
+            met = {user: known for user, known in met.items() if place in known.history}
             there = [serving.item_index[item] for item in alike.ids if item in serving.item_index]
             like = np.array(there, dtype=np.int64)
             for user in self._who_met(serving, place, like, n_people + len(latest)):
@@ -310,14 +310,14 @@ class Browser:
         self, serving: Serving, known: Known, people: Sequence[Known], events: Sequence[Event], n: int
     ) -> list[str]:
         """Choose items that a user met: the latest events, then what is shared with these people and met by few others."""
-        history = known.now.history.indices.astype(np.int64)
+        history = known.history
         there = set(history.tolist())
         latest = [serving.item_index.get(event.item_id or "", UNKNOWN) for event in reversed(events)]
         chosen = list(dict.fromkeys(place for place in latest if place in there))[:n]
         catalogue = serving.model.catalogue
         shared = np.zeros(len(catalogue.items), dtype=np.float32)
         for person in people:
-            shared[person.now.history.indices] += 1
+            shared[person.history] += 1
         worth = (shared[history] + 0.01) / np.sqrt(catalogue.item_counts[history] + 1)
         order = history[np.argsort(-worth, kind="stable")]
         chosen += [place for place in order[: n + len(chosen)].tolist() if place not in chosen]
@@ -340,7 +340,7 @@ class Browser:
 
     def _connect(self, serving: Serving, drawing: "_Drawing", node: int, known: Known) -> None:
         """Join a user with the items of a drawing that this user met."""
-        there = set(known.now.history.indices.tolist())
+        there = set(known.history.tolist())
         for place, other in enumerate(drawing.nodes):
             if other["kind"] == "item" and serving.item_index.get(other["id"], UNKNOWN) in there:
                 drawing.edge(node, place, "met")

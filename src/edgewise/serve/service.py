@@ -204,7 +204,7 @@ class Service:
         met = [serving.item_index[item] for item in item_ids if item in serving.item_index]
         ids = serving.model.catalogue.items.ids_at(np.array(met, dtype=np.int64))
         newcomers = serving.model.newcomers("user", history=ids)
-        known = Known("", UNKNOWN, newcomers, None, newcomers.history.indices.astype(np.int64))
+        known = Known.newcomer("", newcomers)
         return self._listed(serving, known, n, offset, category, exclude_seen=True)
 
     def popular(self, n: int, offset: int = 0, category: str | None = None) -> List:
@@ -281,7 +281,7 @@ class Service:
         known = self._known(serving, user_id)
         if known.is_known and known.before is None:
             return explain_pair(serving.model, user_id, item_id, n)
-        history = serving.model.catalogue.items.ids_at(known.now.history.indices.astype(np.int64))
+        history = serving.model.catalogue.items.ids_at(known.history)
         if not len(history):
             return explain_pair(serving.model, user_id, item_id, n)
         return explain_pair(serving.model, None, item_id, n, history=history) | {"user_id": user_id}
