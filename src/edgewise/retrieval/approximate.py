@@ -27,7 +27,7 @@ from edgewise.ranking import NOTHING, Rows, worse
 from edgewise.retrieval.clusters import centres_of, nearest
 from edgewise.retrieval.exact import ExactIndex
 from edgewise.retrieval.protocol import checked_known, checked_places, checked_search, checked_vectors, with_room
-from edgewise.retrieval.scan import ADDED, LEFT_OUT, consider, dot, dots, empty_into, nothing_found
+from edgewise.retrieval.scan import dot, dots, empty_into, nothing_found, read
 from edgewise.rng import make_rng
 from edgewise.types import Bools, Doubles, Floats, Index
 
@@ -318,6 +318,7 @@ def _search_one(query, excluded, allowed, lists, first, best, values):  # type: 
     k = best.size
     heap_score = np.empty(k, dtype=np.float32)
     heap_item = np.empty(k, dtype=np.int64)
+    scores = np.empty(size.max(), dtype=np.float32)
     n_found = 0
     n_better = 0  # items left out that score as the k best do
     n_read = 0
@@ -330,12 +331,11 @@ def _search_one(query, excluded, allowed, lists, first, best, values):  # type: 
         order[0] = order[left]
         _settle(promise, order, 0, left)
         n_read += size[group]
-        for slot in range(start[group], start[group] + size[group]):
-            outcome = consider(
-                dot(query, vectors[slot]), items[slot], excluded, allowed, heap_score, heap_item, n_found
-            )
-            n_found += outcome == ADDED
-            n_better += outcome == LEFT_OUT
+        stop = start[group] + size[group]
+        n_found, n_left_out = read(
+            query, vectors, start[group], stop, items, excluded, allowed, heap_score, heap_item, n_found, scores
+        )
+        n_better += n_left_out
     empty_into(heap_score, heap_item, n_found, best, values)
     return n_read
 

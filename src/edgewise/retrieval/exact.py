@@ -13,7 +13,7 @@ from edgewise.retrieval.protocol import (
     checked_vectors,
     with_room,
 )
-from edgewise.retrieval.scan import ADDED, consider, dot, dots, empty_into, nothing_found
+from edgewise.retrieval.scan import dots, empty_into, nothing_found, read
 from edgewise.types import Bools, Floats, Index
 
 _CHUNK = 16
@@ -21,6 +21,9 @@ _CHUNK = 16
 
 _TILE_BYTES = 128 << 10
 """A part of the table, small enough for the second cache."""
+
+_NO_ITEMS = np.empty(0, dtype=np.int64)
+"""Stands for rows that are in the order of the items."""
 
 
 class ExactIndex:
@@ -117,27 +120,23 @@ def _search_chunk(begin, end, rows, table, indptr, indices, allowed, tile, best,
     heap_score = np.empty((end - begin, best.shape[1]), dtype=np.float32)
     heap_item = np.empty((end - begin, best.shape[1]), dtype=np.int64)
     n_found = np.zeros(end - begin, dtype=np.int64)
+    scores = np.empty(tile, dtype=np.float32)
     for start in range(0, len(table), tile):
         for row in range(begin, end):
             place = row - begin
-            n_found[place] = _read(
+            n_found[place], _ = read(
                 rows[row],
                 table,
                 start,
                 min(start + tile, len(table)),
+                _NO_ITEMS,
                 indices[indptr[row] : indptr[row + 1]],
                 allowed,
                 heap_score[place],
                 heap_item[place],
                 n_found[place],
+                scores,
             )
     for row in range(begin, end):
         place = row - begin
         empty_into(heap_score[place], heap_item[place], n_found[place], best[row], values[row])
-
-
-@numba.njit(nogil=True)
-def _read(query, table, start, stop, excluded, allowed, heap_score, heap_item, n_found):  # type: ignore[no-untyped-def]
-    for item in range(start, stop):
-        n_found += consider(dot(query, table[item]), item, excluded, allowed, heap_score, heap_item, n_found) == ADDED
-    return n_found

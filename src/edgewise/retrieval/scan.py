@@ -5,7 +5,7 @@ import numpy as np
 
 from edgewise.ranking import NOTHING, rise, sink, worse
 
-PASSED, ADDED, REPLACED, LEFT_OUT = 0, 1, 2, 3
+_PASSED, _ADDED, _REPLACED, _LEFT_OUT = 0, 1, 2, 3
 """What became of an item: not good enough; one more in the heap; in the place of the worst; good enough, but excluded."""
 
 
@@ -29,7 +29,7 @@ def dots(query, vectors, rows):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True)
-def left_out(item, excluded, allowed):  # type: ignore[no-untyped-def]
+def _left_out(item, excluded, allowed):  # type: ignore[no-untyped-def]
     """Tell whether an item is among the excluded (ascending) or, where `allowed` has entries, not among the allowed."""
     if allowed.size and not allowed[item]:
         return True
@@ -44,20 +44,46 @@ def left_out(item, excluded, allowed):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, inline="always")
-def consider(score, item, excluded, allowed, heap_score, heap_item, n_found):  # type: ignore[no-untyped-def]
+def _consider(score, item, excluded, allowed, heap_score, heap_item, n_found):  # type: ignore[no-untyped-def]
     """Keep an item if it is among the best so far, in whatever order items come: a heap with the worst as its root."""
     k = heap_score.size
     if not score > -np.inf or (n_found == k and score < heap_score[0]):
-        return PASSED
-    if left_out(item, excluded, allowed):
-        return LEFT_OUT
+        return _PASSED
+    if _left_out(item, excluded, allowed):
+        return _LEFT_OUT
     if n_found < k:
         rise(heap_score, heap_item, n_found, score, item)
-        return ADDED
+        return _ADDED
     if worse(heap_score[0], heap_item[0], score, item):
         sink(heap_score, heap_item, k, score, item)
-        return REPLACED
-    return PASSED
+        return _REPLACED
+    return _PASSED
+
+
+@numba.njit(nogil=True)
+def read(query, vectors, start, stop, items, excluded, allowed, heap_score, heap_item, n_found, scores):  # type: ignore[no-untyped-def]
+    """Consider the vectors from `start` up to `stop`; return how many items the heap holds then, and how many it had to leave out.
+
+    All are multiplied first, and most then fail against a single number: three times as fast as considering each when it comes.
+
+    Args:
+        items: whose the vectors are; empty where row i is that of item i.
+        scores: float32 [at least stop - start], room for the products.
+    """
+    for row in range(start, stop):
+        scores[row - start] = dot(query, vectors[row])
+    n_left_out = 0
+    least = heap_score[0] if n_found == heap_score.size else np.float32(-np.inf)
+    for row in range(start, stop):
+        if not scores[row - start] >= least:
+            continue
+        item = items[row] if items.size else row
+        outcome = _consider(scores[row - start], item, excluded, allowed, heap_score, heap_item, n_found)
+        n_found += outcome == _ADDED
+        n_left_out += outcome == _LEFT_OUT
+        if n_found == heap_score.size:
+            least = heap_score[0]
+    return n_found, n_left_out
 
 
 @numba.njit(nogil=True)
