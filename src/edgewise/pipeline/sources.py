@@ -54,8 +54,8 @@ class Question:
     def best_by(self, index: VectorIndex, vector: Floats, k: int, *, above: float = -np.inf) -> tuple[Index, Floats]:
         """Return what an index scores highest of what may be shown, and above a score: items int64 and scores float32, at most k."""
         best, found = index.search(vector[None, :], min(k, self.allowed.size), allowed=self.allowed)
-        kept = (best[0] != NOTHING) & (found[0] > above)
-        return best[0][kept], found[0][kept]
+        n = np.count_nonzero(found[0] > above)  # scores fall, and behind the end they are NaN
+        return best[0, :n], found[0, :n]
 
     def best(self, scores: Floats, k: int) -> tuple[Index, Floats]:
         """Return the best that may be shown: items int64 and their scores float32, at most k, NaN left out."""
