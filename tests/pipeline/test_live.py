@@ -82,9 +82,7 @@ def test_the_order_of_events_does_not_matter(knn: Recommender) -> None:
         Event("u000", "1031", "like"),
         Event("u000", "1030", "view"),
     ]
-    seen = {
-        LiveUsers(knn, live_of(*order)).known("u000").history.tobytes() for order in permutations(events)
-    }
+    seen = {LiveUsers(knn, live_of(*order)).known("u000").history.tobytes() for order in permutations(events)}
     assert len(seen) == 1
 
 

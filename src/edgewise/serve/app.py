@@ -15,6 +15,7 @@ from edgewise.errors import DataError, EdgewiseError, StoreBusyError, StoreError
 from edgewise.logs import log
 from edgewise.serve.asked import Workers, as_json, one_thread_each
 from edgewise.serve.browse_routes import browse_routes
+from edgewise.serve.direct import Direct, ErrorHandler
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
@@ -63,20 +64,28 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(gorse_routes(service, workers, metrics, config.max_n))
-    app.include_router(v1_routes(service, workers, metrics, config.max_n))
-    app.include_router(browse_routes(service, workers, metrics, config.max_n, keys_are_set=keys.are_set))
-    app.include_router(page_routes())
+    routers = [
+        gorse_routes(service, workers, metrics, config.max_n),
+        v1_routes(service, workers, metrics, config.max_n),
+        browse_routes(service, workers, metrics, config.max_n, keys_are_set=keys.are_set),
+        page_routes(),
+    ]
+    for router in routers:
+        app.include_router(router)
 
     @app.get("/metrics", tags=["health"], response_class=Response)
     async def show_metrics() -> Response:
         """Return figures for Prometheus."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
-    app.add_exception_handler(EdgewiseError, _told)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(StarletteHTTPException, _refused)
-    return Gate(app, keys, config, metrics, lambda: service.is_ready)
+    handlers: dict[type[Exception], ErrorHandler] = {
+        EdgewiseError: _told,
+        RequestValidationError: _invalid,
+        StarletteHTTPException: _refused,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    return Gate(Direct(app, routers, handlers), keys, config, metrics, lambda: service.is_ready)
 
 
 async def _told(request: Request, error: Exception) -> Response:

@@ -72,8 +72,8 @@ def own_document() -> dict[str, Any]:
         folder = StoreFolder.open(Path(name) / "store")
         events = folder.events()
         service = Service(events, folder.models)
-        gate: Any = create_app(ServiceConfig(), service, Keys())
-        document: dict[str, Any] = gate.app.openapi()
+        gate: Any = create_app(ServiceConfig(), service, Keys())  # around the direct routes, around the app
+        document: dict[str, Any] = gate.app.app.openapi()
         service.close()
         events.close()
     return document
