@@ -1,8 +1,7 @@
 """From a user to a list: candidates of several sources, filtered, ranked, re-ranked; each stage named and timed."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from edgewise.config import Settings
 from edgewise.errors import UnknownNameError
 from edgewise.pipeline.fallback import FALLBACK
+from edgewise.pipeline.first import first_of_each
 from edgewise.pipeline.live import DAY_MS, Known, LiveEvents, LiveUsers, MakeIndex
 from edgewise.pipeline.rules import holds, rule_mask
 from edgewise.pipeline.sources import SOURCES, ModelSource, Question, SimilarSource, Source
@@ -129,32 +129,32 @@ class Pipeline:
             category: show items of this category alone. among: bool [n_items], show these alone.
             now_ms: the time by which an item's age is told; None: the clock.
         """
-        stages: dict[str, float] = {}
-        with _timed(stages, "user"):
-            known = user if isinstance(user, Known) else self.users.known(user)
-        with _timed(stages, "filter"):
-            allowed = self._allowed(known, exclude, category, exclude_seen=exclude_seen)
-            if among is not None:
-                allowed &= among
-            question = Question(self.users, known, allowed)
-        with _timed(stages, "candidates"):
-            items, scores, origin = self._candidates(question, self._n_candidates(k))
-        with _timed(stages, "rank"):
-            if not self._is_by_model_alone:
-                items, scores, origin = _ranked(question, items, scores, origin)
-        with _timed(stages, "rerank"):
-            for place, reranker in enumerate(self.rerankers, start=1):
-                n = k if place == len(self.rerankers) else items.size
-                order = reranker.order(self._described(items, scores, now_ms), n)
-                items, scores, origin = items[order], scores[order], origin[order]
+        watch = _Watch()
+        known = user if isinstance(user, Known) else self.users.known(user)
+        watch.ends("user")
+        allowed = self._allowed(known, exclude, category, exclude_seen=exclude_seen)
+        if among is not None:
+            allowed &= among
+        question = Question(self.users, known, allowed)
+        watch.ends("filter")
+        items, scores, origin = self._candidates(question, self._n_candidates(k))
+        watch.ends("candidates")
+        if not self._is_by_model_alone:
+            items, scores, origin = _ranked(question, items, scores, origin)
+        watch.ends("rank")
+        for place, reranker in enumerate(self.rerankers, start=1):
+            n = k if place == len(self.rerankers) else items.size
+            order = reranker.order(self._described(items, scores, now_ms), n)
+            items, scores, origin = items[order], scores[order], origin[order]
+        watch.ends("rerank")
         items, scores = items[:k], scores[:k]
         names = [self.sources[place].name for place in origin[:k].tolist()]
         note = ""
         if not items.size or (self.config.fill and items.size < k):
-            with _timed(stages, "fallback"):
-                note = self._why(known) if not items.size else "too few candidates"
-                items, scores, names = self._filled(question, items, scores, names, k)
-        return Served(items, scores, tuple(names), note, stages)
+            note = self._why(known) if not items.size else "too few candidates"
+            items, scores, names = self._filled(question, items, scores, names, k)
+            watch.ends("fallback")
+        return Served(items, scores, tuple(names), note, watch.ms)
 
     @property
     def _is_by_model_alone(self) -> bool:
@@ -183,7 +183,7 @@ class Pipeline:
             return *parts[0], np.zeros(parts[0][0].size, dtype=np.int64)
         items, scores = (np.concatenate(found) for found in zip(*parts, strict=True))
         origin = np.repeat(np.arange(len(parts)), [found.size for found, _ in parts])
-        first = np.sort(np.unique(items, return_index=True)[1])
+        first = first_of_each(items)
         return items[first], scores[first], origin[first]
 
     def _filled(
@@ -211,10 +211,9 @@ class Pipeline:
         vectors, times = self.model.unit_items, self.users.times
         now = time.time() * 1000 if now_ms is None else now_ms
         ages = None if times is None else (now - times[items]) / DAY_MS
-        # Scores of different sources cannot be compared; their order can.
-        by_place = np.arange(items.size, 0, -1, dtype=np.float32)
-        comparable = scores if (np.diff(scores) <= 0).all() else by_place
-        return Candidates(items, comparable, None if vectors is None else vectors[items], ages)
+        if not (scores[1:] <= scores[:-1]).all():  # scores of different sources cannot be compared; their order can
+            scores = np.arange(items.size, 0, -1, dtype=np.float32)
+        return Candidates(items, scores, None if vectors is None else vectors[items], ages)
 
     def _may_be_shown(self) -> Bools:
         catalogue = self.users.catalogue
@@ -248,10 +247,13 @@ class Pipeline:
 
 def _ranked(question: Question, items: Index, scores: Floats, origin: Index) -> tuple[Index, Floats, Index]:
     """Put candidates in order: those that the model can score by its scores, then the others source by source."""
-    by_model = question.scores_of(items)
-    is_unknown = np.isnan(by_model)
-    worth = np.where(is_unknown, scores, by_model).astype(np.float32)
-    order = np.lexsort((-worth, np.where(is_unknown, origin + 1, 0)))
+    worth = question.scores_of(items)
+    is_unknown = np.isnan(worth)
+    if is_unknown.any():
+        worth = np.where(is_unknown, scores, worth).astype(np.float32)
+        order = np.lexsort((-worth, np.where(is_unknown, origin + 1, 0)))
+    else:
+        order = np.argsort(-worth, kind="stable")
     return items[order], worth[order], origin[order]
 
 
@@ -261,8 +263,13 @@ def _source(name: str) -> Source:
     return SOURCES[name]()
 
 
-@contextmanager
-def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    stages[name] = (time.perf_counter() - started) * 1000
+class _Watch:
+    """Times one stage after the other; `ms` has the milliseconds of each by its name."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def ends(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.ms[stage], self._since = (now - self._since) * 1000, now

@@ -29,7 +29,7 @@ class Candidates:
         """The scores from 0, of the last, to 1, of the first: float32 [n]; all 1 where they are equal."""
         if not self.scores.size:
             return self.scores
-        low, high = float(self.scores.min()), float(self.scores.max())
+        low, high = float(self.scores[-1]), float(self.scores[0])
         if high <= low:
             return np.ones_like(self.scores)
         scaled: Floats = (self.scores - np.float32(low)) / np.float32(high - low)
