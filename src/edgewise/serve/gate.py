@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -53,6 +54,7 @@ class Gate:
     ) -> None:
         self.app, self.keys, self.config, self.metrics, self.is_ready = app, keys, config, metrics, is_ready
         self.rate = RateLimit(config.rate_per_s, config.rate_burst)
+        self._name, self._numbers = uuid.uuid4().hex[:16], count(1)  # a request is known by this process and its number
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand on what is not one."""
@@ -65,7 +67,7 @@ class Gate:
         started = time.perf_counter()
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"{self._name}-{next(self._numbers):x}"
         scope["state"] = {"request_id": request_id}
         REQUEST_ID.set(request_id)
         status = 0

@@ -47,6 +47,7 @@ class Metrics:
         self._requests_of = cache(lambda method, route, status: self._requests.labels(method, route, str(status)))
         self._request_s_of = cache(self._request_s.labels)
         self._stage_s_of = cache(self._stage_s.labels)
+        self._answers_of = cache(self._answers.labels)
         self.recent = Recent()
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
@@ -67,7 +68,7 @@ class Metrics:
 
     def count_list(self, source: str, stages_ms: dict[str, float]) -> None:
         """Count a list and the time that each stage took."""
-        self._answers.labels(source).inc()
+        self._answers_of(source).inc()
         for stage, ms in stages_ms.items():
             self._stage_s_of(stage).observe(ms / 1000)
 

@@ -599,7 +599,7 @@ class Service:
         items, scores = served.items[offset:].tolist(), served.scores[offset:].tolist()
         return List(
             [serving.item_ids[place] for place in items],
-            [_finite(score) for score in scores],
+            scores if np.isfinite(served.scores).all() else [_finite(score) for score in scores],
             [serving.titles[place] for place in items],
             served.sources[offset:],
             served.note,
