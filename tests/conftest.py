@@ -22,3 +22,8 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name cases of bytes by their length: packed bytes hold the time, and processes that collect tests side by side must agree."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) else None
