@@ -5,7 +5,9 @@ import ipaddress
 import logging
 import os
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,10 @@ from edgewise.store import StoreConfig, StoreFolder, open_events
 
 if TYPE_CHECKING:
     from edgewise.serve.stream import Stream
+
+_TURN_S = 0.0005
+"""How long a thread that runs Python may keep the others waiting. An answer lets go of Python at each of its kernels and reads,
+and with Python's own 5 ms would wait up to that long at each of them while a model is swapped."""
 
 
 def run(
@@ -90,13 +96,26 @@ def run(
         try:
             if kafka is not None and kafka.brokers:
                 stream = _stream(kafka, service)
-            with threadpool_limits(1, "blas"):  # many small answers side by side: threads would wait for each other
+            with (
+                _short_turns(),
+                threadpool_limits(1, "blas"),
+            ):  # many small answers side by side: threads would wait for each other
                 _serve(service, config, keys, host, port, stream)
         finally:
             if stream is not None:
                 stream.close()
             service.close()
     log("stopped")
+
+
+@contextlib.contextmanager
+def _short_turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def is_loopback(host: str) -> bool:
@@ -130,6 +149,7 @@ def _serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who asks is who connects: a header could name anybody
             limit_concurrency=config.max_connections,
             timeout_graceful_shutdown=max(1, round(config.grace_s)),
             http=impatient_after(config.head_timeout_s),
