@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from edgewise.serve.joined import JoinedWrites
+
 _MAX_HEAD_BYTES = 65_536
 
 
@@ -16,6 +18,7 @@ class PatientForSoLong(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request, but not for ever."""
         super().connection_made(transport)
+        self.transport = JoinedWrites(transport, self.loop)  # type: ignore[assignment]
         self._in_head, self._n_bytes = True, 0
         self._deadline: asyncio.TimerHandle | None = None
         self._wait()
