@@ -13,6 +13,7 @@ from edgewise.errors import ConfigError, DataError, UnknownNameError
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import CONVOLUTIONS, Encoder, EncoderConfig
 from edgewise.nn.foreign import ForeignConv
+from edgewise.nn.normalisation import BatchNorm
 from edgewise.nn.jumping import Jumping
 from edgewise.types import Floats
 from tests.nn.graphs import normal, random_edges, random_matrix
@@ -112,6 +113,21 @@ def test_any_convolution_of_pytorch_geometric_can_be_named(name: str, options: d
     if name == "GraphConv":  # weights of edges get there
         expected = layer.conv(x, edges.edge_index, torch.from_numpy(edges.weight))
         torch.testing.assert_close(layer(x, edges), expected)
+
+
+def test_a_batch_of_one_node_is_scaled_by_what_came_before() -> None:
+    encoder = _encoder(normalisation="batch")
+    alone = Edges.from_csr(csr_array(np.zeros((1, 1), dtype=np.float32)))
+    assert torch.isfinite(encoder(normal(1, 5), alone)).all()
+    norm = encoder.norms[0]
+    assert isinstance(norm, BatchNorm)
+    some = encoder.layer(0, normal(12, 5), random_edges(12, 12))
+    mean, deviation = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert deviation is not None
+    before = mean.clone()
+    torch.testing.assert_close(norm(some[:1])[0], (some[0] - mean) / (deviation + norm.eps).sqrt())
+    torch.testing.assert_close(mean, before)  # one node tells nothing of the others
 
 
 def test_trying_a_convolution_leaves_no_trace() -> None:

@@ -16,6 +16,7 @@ from edgewise.nn.convolutions import Aggregator, Features, GATConv, GCNConv, SAG
 from edgewise.nn.edges import Edges
 from edgewise.nn.foreign import ForeignConv, is_foreign
 from edgewise.nn.jumping import Jumping
+from edgewise.nn.normalisation import NORMALISATIONS, Normalisation
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 
 CONVOLUTIONS = ("gcn", "gat", "gatv2", "transformer", "sage")
@@ -51,7 +52,7 @@ class EncoderConfig(Settings):
     dropout: float = Field(default=0.5, ge=0, lt=1)  # of the numbers that go into a layer
     edge_dropout: float = Field(default=0.0, ge=0, lt=1)  # of edges, in each layer and step
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)  # of shares, head by head
-    normalisation: Literal["none", "batch", "layer"] = "none"  # between layers
+    normalisation: Normalisation = "none"  # between layers
     activation: Activation = "relu"  # between layers
 
     @field_validator("conv")
@@ -111,9 +112,8 @@ class Encoder(torch.nn.Module):
             torch.nn.Identity() if before == after or not config.residual else SparseLinear(before, after, bias=False)
             for before, after in pairwise(dims)
         )
-        kinds = {"none": torch.nn.Identity, "batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
         self.norms = torch.nn.ModuleList(
-            torch.nn.Identity() if last else kinds[config.normalisation](after)
+            torch.nn.Identity() if last else NORMALISATIONS[config.normalisation](after)
             for after, last in zip(dims[1:], is_last, strict=True)
         )
         self.activations = torch.nn.ModuleList(

@@ -19,6 +19,7 @@ from edgewise.nn.convolutions import Features, GATConv, GCNConv, SAGEConv, Trans
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import Activation, make_activation
 from edgewise.nn.foreign import ForeignConv, is_foreign
+from edgewise.nn.normalisation import NORMALISATIONS, Normalisation
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from edgewise.types import Doubles
 
@@ -50,7 +51,7 @@ class HeterogeneousConfig(Settings):
     dropout: float = Field(default=0.5, ge=0, lt=1)  # of the numbers that go into a layer
     edge_dropout: float = Field(default=0.0, ge=0, lt=1)  # of edges, in each layer and step
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)
-    normalisation: Literal["none", "batch", "layer"] = "none"  # between layers
+    normalisation: Normalisation = "none"  # between layers
     activation: Activation = "relu"  # between layers
 
     @field_validator("conv")
@@ -461,9 +462,10 @@ class HeterogeneousEncoder(torch.nn.Module):
             RelationalLayer(config, dict.fromkeys(in_dims, before), after, list(edges))
             for before, after in pairwise(dims)
         )
-        kinds = {"none": torch.nn.Identity, "batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
         n_norms = 0 if config.conv == "light" else config.n_layers - 1
-        self.norms = torch.nn.ModuleList(kinds[config.normalisation](hidden) for _ in range(n_norms) for _ in in_dims)
+        self.norms = torch.nn.ModuleList(
+            NORMALISATIONS[config.normalisation](hidden) for _ in range(n_norms) for _ in in_dims
+        )
         self.activate = make_activation(config.activation)
 
     def forward(self, x: Mapping[str, Features], edges: Mapping[EdgeType, Edges]) -> dict[str, Tensor]:
