@@ -13,8 +13,8 @@ from edgewise.errors import ConfigError, DataError, UnknownNameError
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import CONVOLUTIONS, Encoder, EncoderConfig
 from edgewise.nn.foreign import ForeignConv
-from edgewise.nn.normalisation import BatchNorm
 from edgewise.nn.jumping import Jumping
+from edgewise.nn.normalisation import BatchNorm
 from edgewise.types import Floats
 from tests.nn.graphs import normal, random_edges, random_matrix
 

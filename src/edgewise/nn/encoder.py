@@ -14,7 +14,7 @@ from edgewise.config import Settings
 from edgewise.errors import DataError, UnknownNameError
 from edgewise.nn.convolutions import Aggregator, Features, GATConv, GCNConv, SAGEConv, TransformerConv
 from edgewise.nn.edges import Edges
-from edgewise.nn.foreign import ForeignConv, is_foreign
+from edgewise.nn.foreign import ForeignConv, is_foreign, takes_of
 from edgewise.nn.jumping import Jumping
 from edgewise.nn.normalisation import NORMALISATIONS, Normalisation
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
@@ -186,6 +186,14 @@ class Encoder(torch.nn.Module):
         if self._last is None or self._last[0] is not x:
             self._last = (x, SparseRows(x))
         return self._last[1]
+
+
+def looks_at(config: EncoderConfig, edge_dim: int) -> tuple[bool, bool]:
+    """Tell whether weights of edges change anything, and whether features of edges do, [n_edges, edge_dim]."""
+    if config.conv not in CONVOLUTIONS:
+        return takes_of(config.conv, edge_dim)
+    averages = config.conv == "sage" and config.aggregator in ("mean", "mean-pool", "sum")
+    return config.conv == "gcn" or averages, config.conv in _ATTENTION
 
 
 def make_activation(name: Activation) -> torch.nn.Module:

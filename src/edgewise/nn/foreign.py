@@ -40,7 +40,7 @@ class ForeignConv(torch.nn.Module):
         super().__init__()
         self.name = name
         kind = getattr(load_pyg("nn"), name)
-        self.takes_weight, self.takes_features = _takes(name, kind, edge_dim)
+        self.takes_weight, self.takes_features = takes_of(name, edge_dim)
         wanted = inspect.signature(kind.__init__).parameters
         given: dict[str, Any] = {
             key: torch.tensor(value) if key in wanted and wanted[key].annotation is Tensor else value
@@ -136,19 +136,20 @@ def is_foreign(name: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, pyg.MessagePassing)
 
 
-def _takes(name: str, kind: type, edge_dim: int) -> tuple[bool, bool]:
-    """Tell whether a convolution takes weights of edges, and features of edges.
+def takes_of(name: str, edge_dim: int) -> tuple[bool, bool]:
+    """Tell whether a convolution takes weights of edges, and features of edges of so many columns.
 
     Raises:
         ConfigError: if it needs something that an encoder does not give it.
     """
-    takes = inspect.signature(kind.forward).parameters  # type: ignore[attr-defined]
+    kind = getattr(load_pyg("nn"), name)
+    takes = inspect.signature(kind.forward).parameters
     if "x" not in takes or "edge_index" not in takes:
         raise ConfigError(
             f"{name} takes {', '.join(key for key in takes if key != 'self')}; expected a convolution that takes x and edge_index."
         )
     needed = [key for key, parameter in takes.items() if parameter.default is inspect.Parameter.empty]
-    sends = inspect.signature(kind.message).parameters.get("edge_attr")  # type: ignore[attr-defined]
+    sends = inspect.signature(kind.message).parameters.get("edge_attr")
     if not edge_dim and ("edge_attr" in needed or (sends is not None and sends.annotation is Tensor)):
         raise ConfigError(
             f"{name} needs features of edges, and there are none: give edges features, in a heterogeneous encoder by edge_dim > 0."
