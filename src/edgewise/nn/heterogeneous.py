@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import dropout
+from torch.nn.functional import embedding as lookup
 
 from edgewise.config import Settings
 from edgewise.errors import ConfigError, DataError, UnknownNameError
@@ -223,7 +224,8 @@ def ends_of(
     """
     sender, receiver = edges.edge_index
     of_edges = None if embedding is None else embedding(edge_type, edges)
-    return vectors[edge_type[0]][sender], vectors[edge_type[2]][receiver], of_edges
+    ends = lookup(sender, vectors[edge_type[0]]), lookup(receiver, vectors[edge_type[2]])
+    return *ends, of_edges
 
 
 class RelationAttention(torch.nn.Module):
