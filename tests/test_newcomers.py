@@ -50,6 +50,37 @@ def test_attributes_of_one_or_several_become_a_table() -> None:
     )
 
 
+TABLE = pl.DataFrame({"user_id": ["ann", "bob"], "age": [20, 30], "gender": ["F", "M"], "Mood": ["so so", "fine"]})
+
+
+def test_attributes_are_called_what_the_table_calls_them() -> None:
+    given = Newcomers.of("user", USERS, ITEMS, attributes={"Sex": "F", "年龄": "25", "mood": "fine", "shoe": 3})
+    named = given.named_as(TABLE).attributes
+    assert named is not None
+    assert named.to_dicts() == [{"gender": "F", "age": "25", "Mood": "fine", "shoe": 3}]
+    twice = Newcomers.of("user", USERS, ITEMS, attributes={"sex": "F", "gender": "M", "Gender": "M"}).named_as(TABLE)
+    assert twice.attributes is not None
+    assert twice.attributes.columns == ["sex", "gender", "Gender"]
+
+
+def test_what_will_not_be_used_is_remarked() -> None:
+    given = Newcomers.of(
+        "user", USERS, ITEMS, history=[[10], [10], []], friends=[["ann"], [], []],
+        attributes=[{"age": "old", "gender": "f", "Mood": "bad"}, {"shoe": 3, "age": "31"}, {"age": 25}],
+    )  # fmt: skip
+    assert given.remarked(("history", "attributes"), TABLE).remarks == (
+        "The model makes no use of friends. age 'old' is no number. gender 'f' is not known; there are F, M.",
+        "There is no attribute 'shoe' of users; there are age, gender, Mood.",
+        "",
+    )
+    assert given.remarked(("history",), TABLE).remarks == (
+        "The model makes no use of attributes and friends.",
+        "The model makes no use of attributes.",
+        "",  # nothing is left to answer by, and the reason for that says so
+    )
+    assert given.remarked((), None).remarks == ("", "", "")
+
+
 @pytest.mark.parametrize(
     ("given", "error", "text"),
     [

@@ -58,5 +58,9 @@ def test_a_nested_setting_of_training_needs_no_section() -> None:
         "schedule": {"name": "step"},
         "averaging": {"name": "ema"},
     }
+    run = read_config(None, ["encoder.conv=gatv2", "encoder.n_heads=2"], model={"name": "gat"})
+    assert run.model_settings["encoder"] == {"conv": "gatv2", "n_heads": 2}
+    with pytest.raises(ConfigError, match=r"unknown section .encoder"):
+        read_config(None, ["encoder.conv=gatv2"], model={"name": "lightgcn"})
     with pytest.raises(ConfigError, match=r"unknown section .weather"):
         read_config(None, ["weather.name=step"])

@@ -1,7 +1,7 @@
 """Users and items that training never saw, and what is known of them: a history, attributes, friends."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -9,8 +9,12 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from edgewise.data.ids import UNKNOWN, IdMap
+from edgewise.data.vocabulary import plain, standard_attribute
 from edgewise.errors import ConfigError, DataError
 from edgewise.types import Bools, Floats, Ids, Index
+
+_MOST_NAMED = 20
+"""A column with no more distinct values is taken for one of categories, which can be listed."""
 
 Side: TypeAlias = Literal["user", "item"]
 
@@ -116,10 +120,79 @@ class Newcomers:
             return np.zeros(len(self), dtype=np.bool_)
         return self.attributes.select(~pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
 
+    def named_as(self, table: pl.DataFrame | None) -> "Newcomers":
+        """Call attributes what a table calls them: names are found as they are when a table is read, whatever their case.
+
+        Args:
+            table: of the known users or items; None: there is none.
+        """
+        if self.attributes is None or table is None:
+            return self
+        known = {plain(name): name for name in table.columns}
+        names: dict[str, str] = {}
+        for name in self.attributes.columns:
+            also = known.get(plain(standard_attribute(name, self.side))) or known.get(plain(name))
+            if (
+                name not in table.columns
+                and also is not None
+                and also not in {*self.attributes.columns, *names.values()}
+            ):
+                names[name] = also
+        return replace(self, attributes=self.attributes.rename(names)) if names else self
+
+    def remarked(self, usable: Collection[str], table: pl.DataFrame | None) -> "Newcomers":
+        """Add to the remarks what a model will not use of what it is given beside what it will.
+
+        Args:
+            usable: of "history", "attributes", "friends".
+            table: whose columns are the attributes that the model has.
+        """
+        remarks = []
+        for place, remark in enumerate(self.remarks):
+            known = self.known_by(place)
+            told = [remark] if remark else []
+            idle = [name for name in known if name not in usable]
+            if idle and len(idle) < len(known):
+                told.append(f"The model makes no use of {' and '.join(idle)}.")
+            if "attributes" in known and "attributes" in usable and self.attributes is not None:
+                told += _unread(self.attributes.row(place, named=True), table, self.side)
+            remarks.append(" ".join(told))
+        return replace(self, remarks=tuple(remarks))
+
     def known_by(self, place: int) -> tuple[str, ...]:
         """Tell what is known of one: of "history", "attributes", "friends"."""
         there = {"history": self.has_history, "attributes": self.has_attributes, "friends": self.has_friends}
         return tuple(name for name, mask in there.items() if mask[place])
+
+
+def _unread(given: Mapping[str, Any], table: pl.DataFrame | None, side: Side) -> list[str]:
+    """Say which attributes of one newcomer mean nothing, and why."""
+    known = pl.DataFrame() if table is None else table.drop(f"{side}_id", strict=False)
+    told = []
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name not in known.columns:
+            told.append(f"There is no attribute {name!r} of {side}s; there are {', '.join(known.columns) or 'none'}.")
+        elif isinstance(value, str):
+            told += _unread_text(name, value.strip(), known[name])
+    return told
+
+
+def _unread_text(name: str, value: str, column: pl.Series) -> list[str]:
+    if column.dtype.is_numeric():
+        return (
+            [f"{name} {value!r} is no number."]
+            if pl.Series([value]).cast(pl.Float64, strict=False).null_count()
+            else []
+        )
+    if column.dtype != pl.String:
+        return []
+    words = column.drop_nulls().unique().sort()
+    # With more, or with several in one, they may be texts or lists, of which a part may be known.
+    if len(words) > _MOST_NAMED or words.str.contains(r"[\s,;|]").any() or value in words.str.strip_chars():
+        return []
+    return [f"{name} {value!r} is not known; there are {', '.join(words)}."]
 
 
 def by_history(answer: Callable[[csr_array], Floats], newcomers: Newcomers) -> Floats:

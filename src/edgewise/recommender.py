@@ -506,9 +506,13 @@ class Recommender(ABC):
         attributes: Attributes | None = None,
         friends: Histories | None = None,
     ) -> Newcomers:
-        """Translate what is known of newcomers from the caller's ids."""
-        users, items = self.catalogue.users, self.catalogue.items
-        return Newcomers.of(side, users, items, history=history, attributes=attributes, friends=friends)
+        """Translate what is known of newcomers from the caller's ids and names."""
+        catalogue = self.catalogue
+        table = catalogue.user_table if side == "user" else catalogue.item_table
+        found = Newcomers.of(
+            side, catalogue.users, catalogue.items, history=history, attributes=attributes, friends=friends
+        ).named_as(table)
+        return found.remarked(self.folds_in, table) if side == "user" else found
 
     def masked_newcomer_scores(self, newcomers: Newcomers) -> Floats:
         """Return `score_newcomers` with NaN for items that nobody met, unless the model says it can score those."""

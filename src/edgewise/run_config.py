@@ -1,6 +1,6 @@
 """A run's configuration: one TOML file, a class for each section, `--set` on top, and what ran written down again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from edgewise.data.features import FeatureConfig
 from edgewise.data.split import SplitConfig
 from edgewise.errors import ConfigError
 from edgewise.kafka.settings import EventsConfig
-from edgewise.models.registry import model_class
+from edgewise.models.registry import MODELS, model_class
 from edgewise.pipeline.recommend import PipelineConfig, RerankConfig
 from edgewise.retrieval import RetrievalConfig
 from edgewise.serve.settings import ServiceConfig
@@ -133,7 +133,8 @@ def read_config(path: str | None, assignments: Sequence[str] | None, **sections:
 
     Args:
         path: a TOML file, or None.
-        assignments: `section.key=value`; a bare `key=value` is a setting of the model.
+        assignments: `section.key=value`; a bare `key=value` is a setting of the model, and so is
+            `key.inner=value` where no section has that name.
         sections: section to keys and values from other options; None values are left to the file.
 
     Raises:
@@ -145,7 +146,8 @@ def read_config(path: str | None, assignments: Sequence[str] | None, **sections:
         if not isinstance(known, dict):
             raise ConfigError(f"{path}: [{section}] is not a section but {known!r}.")
         known.update({key: value for key, value in given.items() if value is not None})
-    values = override(values, [_with_section(text) for text in assignments or []], default_section="model")
+    ours = TrainConfig.model_fields.keys() | _settings_of(values.get("model"))
+    values = override(values, [_with_section(text, ours) for text in assignments or []], default_section="model")
     unknown = [section for section in values if section not in RunConfig.model_fields]
     if unknown:
         raise ConfigError(
@@ -154,11 +156,18 @@ def read_config(path: str | None, assignments: Sequence[str] | None, **sections:
     return make(RunConfig, values, where=path or "settings")
 
 
-def _with_section(assignment: str) -> str:
-    """Let `schedule.name=step` mean the model's, as `loss=bpr` does."""
-    first = assignment.partition("=")[0].partition(".")[0].strip()
-    of_model = first in TrainConfig.model_fields and first not in RunConfig.model_fields
-    return f"model.{assignment.strip()}" if of_model and "." in assignment.partition("=")[0] else assignment
+def _settings_of(model: Any) -> set[str]:
+    """Return what can be set of the model that a section [model] names."""
+    name = model.get("name") if isinstance(model, dict) else None
+    return set(model_class(name).Config.model_fields) if isinstance(name, str) and name in MODELS else set()
+
+
+def _with_section(assignment: str, of_model: Collection[str]) -> str:
+    """Let `schedule.name=step` and `encoder.conv=gat` mean the model's, as `loss=bpr` does."""
+    key = assignment.partition("=")[0]
+    first = key.partition(".")[0].strip()
+    is_ours = first in of_model and first not in RunConfig.model_fields
+    return f"model.{assignment.strip()}" if is_ours and "." in key else assignment
 
 
 def _without_none(value: Any) -> Any:

@@ -48,7 +48,11 @@ def test_planetoid_by_name(shared_data: Callable[[str], Path], tmp_path: Path) -
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--planetoid", "here"], "give either --planetoid DIR, or --edges FILE and --labels FILE"),
+        (["--planetoid", "here"], "give either --planetoid DIR, which brings all that --edges would tell, or files"),
+        (
+            ["--dataset", "citeseer"],
+            "--dataset 'citeseer' is one of Planetoid's; give --planetoid DIR, or leave it out",
+        ),
         (["--task", "ranking"], "expected classification or regression"),
         (["--model", "gnn"], "no node model 'gnn'"),
         (["--set", "hidden=3"], "unknown setting 'hidden'"),
@@ -63,3 +67,39 @@ def test_what_does_not_fit_is_told(
 ) -> None:
     assert main([*files, *extra]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("idle", [["--directed"], ["--task", "regression"], ["--features", "here.csv"]])
+def test_options_that_planetoid_leaves_no_place_for_are_told(
+    idle: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["nodes", "--planetoid", "here", *idle]) == 2
+    assert f"all that {idle[0]} would tell" in capsys.readouterr().err
+    assert main(["nodes", "--edges", "here.csv"]) == 2
+    assert "or --edges FILE and --labels FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "weights", "features"),
+    [
+        (["conv=gcn"], True, False),
+        (["conv=gat"], False, True),
+        (["conv=sage"], True, False),
+        (["conv=sage", "aggregator=max"], False, False),
+        (["conv=GraphConv"], True, False),
+        (["conv=GINEConv"], False, True),
+    ],
+)
+def test_what_of_the_edges_is_not_looked_at_is_told(
+    tmp_path: Path, settings: list[str], *, weights: bool, features: bool
+) -> None:
+    (tmp_path / "edges.csv").write_text("source,target,weight,years\na,b,2,1\nb,c,1,5\nc,d,3,2\n")
+    (tmp_path / "labels.csv").write_text("node_id,label\na,x\nb,y\n")
+    (tmp_path / "split.csv").write_text("node_id,split\na,train\nb,train\n")
+    files = [word for name in ("edges", "labels", "split") for word in (f"--{name}", str(tmp_path / f"{name}.csv"))]
+    options = [word for text in ["epochs=1", *settings] for word in ("--set", text)]
+    assert main(["nodes", *files, *options, "--json", str(tmp_path / "out.json")]) == 0
+    notes = json.loads((tmp_path / "out.json").read_text())["notes"]
+    assert any("does not look at the weights" in note for note in notes) is not weights
+    assert any("does not look at the features" in note for note in notes) is not features
+    assert "no node to test on: nothing was measured" in notes

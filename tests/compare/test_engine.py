@@ -69,6 +69,14 @@ def test_where_every_user_is_new_the_fallback_is_measured(split: Split) -> None:
     assert "may be luck" in verdict(comparison)
 
 
+def test_where_nobody_finds_anything_nobody_wins(split: Split) -> None:
+    cold = split.train.split("cold-items", seed=0)
+    comparison, _ = compare(cold, Plan(ITEMS, ("popularity", "item-knn"), k=(3,)))
+    assert verdict(comparison).startswith(
+        "No model found anything: ndcg@3 is 0 for each, so none of them wins. Of new items"
+    )
+
+
 def test_one_model_alone_proves_nothing(split: Split) -> None:
     comparison, _ = compare(split, Plan(ITEMS, ("popularity",), k=(3,)))
     assert "is the only model measured" in verdict(comparison)

@@ -134,13 +134,19 @@ def test_a_task_that_pools_no_folds_says_so() -> None:
         compare(list(k_fold(planted_ratings().train, 3)), Plan(task_of("items"), ("popularity",)))
 
 
-def test_a_model_that_ranks_cannot_take_part_and_the_reason_names_those_that_can() -> None:
+def test_a_model_that_ranks_cannot_take_part_and_the_reason_names_those_that_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     split = split_dataset(planted_ratings().train, "random")
+    fitted: list[str] = []
+    monkeypatch.setattr(Popularity, "fit_arrays", lambda model, _: fitted.append(model.name))
     comparison, _ = compare(split, Plan(task_of("ratings"), ("popularity", "biases")))
     assert comparison.models["popularity"].failure is not None
     assert "popularity ranks items and predicts no ratings. Models that do: biases, mf, neumf, gc-mc." in (
         comparison.models["popularity"].failure
     )
+    assert not fitted  # nobody waits for what cannot be used
+    monkeypatch.undo()
     with pytest.raises(CannotPredictError):
         RatingsTask().evaluate(Popularity().fit(split.train), split, (10,))
 

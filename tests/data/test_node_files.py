@@ -136,6 +136,23 @@ def test_one_node_and_no_edge(tmp_path: Path) -> None:
     assert (data.n_nodes, data.train.tolist(), data.test.size) == (1, [0], 0)
 
 
+def test_columns_of_other_names_are_taken_by_their_places_and_told(tmp_path: Path) -> None:
+    usual = _read(tmp_path)
+    data = _read(tmp_path, "follower,followed\na,b\nb,c\n", labels="who,what\na,x\nb,y\nc,x\nd,y\n")
+    assert (data.graph != usual.graph).nnz == 0
+    assert data.labels.tolist() == usual.labels.tolist()
+    assert _told(
+        data, "edges.csv: no columns of the usual names, so taken by their places: 'follower' as source, 'followed' as"
+    )
+    assert _told(
+        data, "labels.csv: no columns of the usual names, so taken by their places: 'who' as node_id, 'what' as label"
+    )
+    half = _read(tmp_path, "followed,source\nb,a\nc,b\n", directed=True)
+    assert half.graph.toarray()[1].tolist() == [1, 0, 0, 0]
+    assert _told(half, "edges.csv: no columns of the usual names, so taken by their places: 'followed' as target")
+    assert not _told(_read(tmp_path, "a,b\nb,c\n"), "by their places")  # without a header there are no names
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -146,7 +163,7 @@ def test_one_node_and_no_edge(tmp_path: Path) -> None:
         ({"split": "node_id,split\na,test\nb,test\n"}, "no node with a label is in the training part"),
         ({"features": "node_id,size\na,1\na,2\n"}, "features.csv: a node_id is empty or there twice"),
         ({"edges": "source,target,weight\na,b,-1\n"}, "edges.csv row 1: weight -1; expected a number >= 0"),
-        ({"edges": "source\na\nb\n"}, "expected also one named 'target'"),
+        ({"edges": "source\na\nb\n"}, "edges.csv has the column column_1 alone; expected also one named 'target'"),
     ],
 )
 def test_contradictions_are_told(tmp_path: Path, files: dict[str, str], message: str) -> None:

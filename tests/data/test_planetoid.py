@@ -77,12 +77,56 @@ def test_a_file_that_would_run_a_command_is_refused_and_runs_nothing(copied: Pat
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nJ\xff\xff\xff\x7f\x85U\x01b\x87R.",  # 2 GB
         b"Pelsewhere\n.",
         b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
+        b"cnumpy\ndtype\n(S'(a,)f4'\ntR.",  # what NumPy reads as Python
+        b"cnumpy\ndtype\n(S'V2147483647'\ntR.",
+        b"\x80\x02}N" + b"\x85" * 2_000_000 + b"Ns.",  # a key so deep that hashing it overruns the stack
+        b"cscipy.sparse.csr\ncsr_matrix\n(N(dS'__init__'\nNstb.",  # sets attributes of what is the same for every file
+        b"cnumpy\ndtype\n(N(S'__defaults__'\nNdtb.",
     ],
 )
 def test_other_tricks_are_refused(copied: Path, code: bytes) -> None:
     (copied / "ind.cora.graph").write_bytes(code)
     with pytest.raises(DataError, match=r"ind\.cora\.graph"):
         read_planetoid(copied, "cora")
+
+
+class _Forged:
+    """What pickles as an array whose bytes, by the dtype that comes with it, are addresses of objects."""
+
+    def __init__(self, code: str, fields: tuple[Any, ...]) -> None:
+        self.dtype = _Pickled(np.dtype, (code, False, True), (3, "|", None, *fields, 8, 1, 0))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return *np.zeros(1).__reduce__()[:2], (1, (1,), self.dtype, False, b"A" * 8)
+
+
+class _Pickled:
+    """What pickles as a call of a function, and a state for what it returns."""
+
+    def __init__(self, function: Any, given: tuple[Any, ...], state: tuple[Any, ...]) -> None:
+        self.parts = (function, given, state)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.parts
+
+
+@pytest.mark.parametrize("part", ["allx", "ally"])
+@pytest.mark.parametrize("code", ["V8", "O8", "i8"])
+def test_bytes_do_not_become_addresses_of_objects(copied: Path, part: str, code: str) -> None:
+    address = _Pickled(np.dtype, ("i8", False, True), (3, "|", None, None, None, -1, -1, 0))
+    (copied / f"ind.cora.{part}").write_bytes(pickle.dumps(_Forged(code, (("a",), {"a": (address, 0)})), protocol=2))
+    with pytest.raises(DataError, match=rf"ind.cora.{part}: it .*plain numbers.*; refused"):
+        read_planetoid(copied, "cora")
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+def test_what_python_3_writes_is_read_too(copied: Path, protocol: int) -> None:
+    before = read_planetoid(copied, "cora")
+    for part in ("ty", "ally"):
+        path = copied / f"ind.cora.{part}"
+        labels = pickle.loads(path.read_bytes(), encoding="latin1")
+        path.write_bytes(pickle.dumps(np.asfortranarray(labels).astype(">i8"), protocol=protocol))
+    assert (read_planetoid(copied, "cora").labels == before.labels).all()
 
 
 @pytest.mark.parametrize("part", PARTS[2:-1])
@@ -109,7 +153,27 @@ def test_missing_and_swapped_files_are_told(copied: Path) -> None:
         read_planetoid(copied, "pubmed")
 
 
-def test_an_edge_out_of_range_is_told(copied: Path) -> None:
-    (copied / "ind.cora.graph").write_bytes(pickle.dumps({0: [5000]}, protocol=2))
-    with pytest.raises(DataError, match="has an edge to node 5000, and the features are of 2708"):
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [(5000, "5000"), (-1, "-1"), (1.5, "something that is a float"), ([1, 2], "something that is a list")],
+)
+def test_an_edge_to_no_node_is_told(copied: Path, node: Any, told: str) -> None:
+    (copied / "ind.cora.graph").write_bytes(pickle.dumps({0: [node]}, protocol=2))
+    with pytest.raises(DataError, match=f"has an edge to node {told}, and the features are of 2708"):
+        read_planetoid(copied, "cora")
+
+
+def test_numbers_of_test_nodes_with_a_large_gap_and_nodes_without_a_class_are_told(copied: Path) -> None:
+    index = (copied / "ind.cora.test.index").read_text()
+    (copied / "ind.cora.test.index").write_text(index.replace("2692", "1000000000000"))
+    with pytest.raises(DataError, match="1000 test nodes have numbers up to 1000000000000"):
+        read_planetoid(copied, "cora")
+    (copied / "ind.cora.test.index").write_text(index)
+    labels = pickle.loads((copied / "ind.cora.ally").read_bytes(), encoding="latin1")
+    labels[3] = 0
+    (copied / "ind.cora.ally").write_bytes(pickle.dumps(labels, protocol=2))
+    with pytest.raises(DataError, match="node 3 is to be learnt from or predicted and has no class"):
+        read_planetoid(copied, "cora")
+    (copied / "ind.cora.ally").write_bytes(pickle.dumps(labels[:, :5], protocol=2))
+    with pytest.raises(DataError, match="do not fit each other"):
         read_planetoid(copied, "cora")

@@ -136,3 +136,14 @@ def test_a_seen_item_is_no_reason_for_itself(data: Dataset) -> None:
     model = build("item-knn", {}, seed=0).fit(data)
     met = int(data.to_frame().filter(pl.col("user_id") == "u00")["item_id"][0])
     assert met not in model.explain("u00", met, 20).item_ids
+
+
+def test_a_model_that_folds_nobody_in_is_explained_by_likeness_alone() -> None:
+    train = planted_tastes().train
+    for name, settings in (("lightgcn", {"normalisation": "layer"}), ("hetero", {"conv": "sage", "n_layers": 1})):
+        model = build(name, {"embedding_dim": 8, "epochs": 2, **settings}).fit(train)
+        assert model.explains_by == ("similarity",)
+        why = model.explain("u000", 1013)
+        assert why.method == "similarity"
+        assert why.reasons
+        assert why.fidelity is None

@@ -159,6 +159,15 @@ def test_the_target_is_one_kind_of_event_and_the_others_are_seen(planted: Plante
         fitted(data, target="cart")
 
 
+def test_the_target_goes_by_the_word_that_the_log_has_for_it(planted: Planted) -> None:
+    rows = planted.train.to_frame().with_row_index()
+    kind = pl.when(pl.col("index") % 3 == 0).then(pl.lit("purchase")).otherwise(pl.lit("view"))
+    data = Dataset.from_events(rows.with_columns(type=kind).drop("index"))  # as a log that says "buy" is read
+    one, other = fitted(data, target="buy"), fitted(data, target="purchase")
+    np.testing.assert_array_equal(one.users, other.users)
+    np.testing.assert_array_equal(one.items_sent, other.items_sent)
+
+
 def test_what_is_held_out_is_in_no_relation(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     import edgewise.models.hetero as module
 

@@ -256,3 +256,23 @@ def test_a_hub_with_a_million_edges_costs_no_vector_for_each(make: Callable[[int
     conv(x, hub).sum().backward()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert grown < 4 * n_edges * width / 2  # half of what one vector for each edge would take
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [SAGEConv(16, 16, aggregator="lstm"), TransformerConv(16, 16, 2, edge_dim=16), GATConv(16, 16, 2, edge_dim=16)],
+)
+def test_gradients_are_the_same_bits_whatever_the_number_of_threads(conv: torch.nn.Module) -> None:
+    edges = random_edges(200, 200, 20_000, edge_dim=16)  # so many that torch would share them among threads
+    conv.eval()
+    before, found = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            x = normal(200, 16).requires_grad_()
+            conv(x, edges).square().sum().backward()
+            assert x.grad is not None
+            found.append(x.grad)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])

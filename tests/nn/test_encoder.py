@@ -14,6 +14,7 @@ from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import CONVOLUTIONS, Encoder, EncoderConfig
 from edgewise.nn.foreign import ForeignConv
 from edgewise.nn.jumping import Jumping
+from edgewise.nn.normalisation import BatchNorm
 from edgewise.types import Floats
 from tests.nn.graphs import normal, random_edges, random_matrix
 
@@ -89,6 +90,12 @@ def test_a_mini_batch_with_all_neighbours_gives_the_rows_of_the_whole_graph(conv
         ("AGNNConv", {}),  # keeps the number of columns
         ("GatedGraphConv", {"num_layers": 2}),
         ("TAGConv", {}),
+        ("CGConv", {}),  # calls the columns of edges' features dim
+        ("GeneralConv", {}),  # and this one in_edge_channels
+        ("EdgeConv", {}),  # its net reads both ends
+        ("FiLMConv", {}),  # its net may be left out
+        ("MixHopConv", {}),  # gives columns for each power
+        ("PNAConv", {"aggregators": ["mean"], "scalers": ["identity"], "deg": [0, 1, 2]}),  # wants a tensor
     ],
 )
 def test_any_convolution_of_pytorch_geometric_can_be_named(name: str, options: dict[str, Any]) -> None:
@@ -108,6 +115,31 @@ def test_any_convolution_of_pytorch_geometric_can_be_named(name: str, options: d
         torch.testing.assert_close(layer(x, edges), expected)
 
 
+def test_a_batch_of_one_node_is_scaled_by_what_came_before() -> None:
+    encoder = _encoder(normalisation="batch")
+    alone = Edges.from_csr(csr_array(np.zeros((1, 1), dtype=np.float32)))
+    assert torch.isfinite(encoder(normal(1, 5), alone)).all()
+    norm = encoder.norms[0]
+    assert isinstance(norm, BatchNorm)
+    some = encoder.layer(0, normal(12, 5), random_edges(12, 12))
+    mean, deviation = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert deviation is not None
+    before = mean.clone()
+    torch.testing.assert_close(norm(some[:1])[0], (some[0] - mean) / (deviation + norm.eps).sqrt())
+    torch.testing.assert_close(mean, before)  # one node tells nothing of the others
+
+
+def test_trying_a_convolution_leaves_no_trace() -> None:
+    before = torch.random.get_rng_state()
+    encoder = _encoder(conv="GCNConv", conv_options={"cached": True}, dropout=0.0)
+    assert not torch.equal(torch.random.get_rng_state(), before)  # weights are drawn
+    edges, x = random_edges(12, 12), normal(12, 5)
+    assert encoder(x, edges).shape == (12, 3)  # not what two nodes left in the cache
+    assert encoder.training
+    assert all(module.training for module in encoder.modules())
+
+
 def test_names_and_settings_that_do_not_exist_or_contradict_are_told() -> None:
     with pytest.raises(
         UnknownNameError, match="no convolution 'gnn'; there are gcn, gat, gatv2, transformer, sage, and every"
@@ -117,6 +149,10 @@ def test_names_and_settings_that_do_not_exist_or_contradict_are_told() -> None:
         _encoder(conv="Linear")
     with pytest.raises(ConfigError, match="ChebConv also wants K; give it in conv_options"):
         _encoder(conv="ChebConv")
+    with pytest.raises(ConfigError, match=r"DNAConv cannot run on vectors of nodes, edges.*num_layers, channels"):
+        _encoder(conv="DNAConv")
+    with pytest.raises(ConfigError, match=r"RGCNConv cannot run on vectors of nodes, edges.*: AssertionError"):
+        _encoder(conv="RGCNConv", conv_options={"num_relations": 2})
     with pytest.raises(ConfigError, match="GraphConv cannot be made with"):
         _encoder(conv="GraphConv", conv_options={"mushrooms": 3})
     with pytest.raises(ConfigError, match="hidden_dim = 8 cannot be shared evenly by n_heads = 3"):

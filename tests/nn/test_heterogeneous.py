@@ -356,6 +356,5 @@ def test_what_a_foreign_convolution_lacks_is_told(
 
 
 def test_a_foreign_convolution_that_cannot_run_says_so() -> None:
-    net = layer(conv="RGCNConv", conv_options={"num_relations": 2})  # asserts that edge_type is given
     with pytest.raises(ConfigError, match="RGCNConv cannot run on vectors of nodes, edges"):
-        net(features(), edges())
+        layer(conv="RGCNConv", conv_options={"num_relations": 2})  # asserts that edge_type is given

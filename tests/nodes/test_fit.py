@@ -70,7 +70,7 @@ def test_one_node_and_no_edges() -> None:
     no_edge, feature = csr_array((1, 1), dtype=np.float32), csr_array(np.ones((1, 1), dtype=np.float32))
     one = NodeData("one", np.arange(1), no_edge, feature, first, ("a",), first, nothing, nothing)
     for model in DEFAULTS:
-        fit = fit_nodes(one, config_of(model, {"epochs": 2}), seed=0)
+        fit = fit_nodes(one, config_of(model, {"epochs": 2, "normalisation": "batch"}), seed=0)
         assert fit.predicted.tolist() == [0]
         assert fit.test == {}
     bare = replace(_planted(), graph=csr_array((90, 90), dtype=np.float32))

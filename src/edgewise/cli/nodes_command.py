@@ -15,7 +15,10 @@ def nodes(
     planetoid: Annotated[
         str | None, typer.Option("--planetoid", metavar="DIR", help="A folder with the files of Planetoid.")
     ] = None,
-    dataset: Annotated[str, typer.Option("--dataset", metavar="NAME", help="Of Planetoid: cora, citeseer.")] = "cora",
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", metavar="NAME", help="Of Planetoid: cora (which is the default), citeseer."),
+    ] = None,
     edges: Annotated[
         str | None, typer.Option("--edges", metavar="FILE", help="source, target, and if you like weight and features.")
     ] = None,
@@ -50,22 +53,30 @@ def nodes(
     from edgewise.nodes.config import config_of
     from edgewise.nodes.report import measured
 
-    if bool(planetoid) == bool(edges and labels):
+    files = {"--edges": edges, "--labels": labels, "--features": features, "--split": split, "--task": task}
+    if planetoid is None and not (edges and labels):
         raise ConfigError("give either --planetoid DIR, or --edges FILE and --labels FILE (and --features, --split).")
+    idle = [name for name, value in (files | {"--directed": directed or None}).items() if value is not None]
+    if planetoid is not None and idle:
+        raise ConfigError(
+            f"give either --planetoid DIR, which brings all that {idle[0]} would tell, or files; not both."
+        )
+    if planetoid is None and dataset is not None:
+        raise ConfigError(f"--dataset {dataset!r} is one of Planetoid's; give --planetoid DIR, or leave it out.")
     if task not in (None, "classification", "regression"):
         raise ConfigError(f"--task {task!r}: expected classification or regression.")
     settings: dict[str, Any] = override({}, set_ or [], default_section="nodes").get("nodes", {})
     if fan_out is not None:
         settings["fan_out"] = _whole_numbers(fan_out)
     config = config_of(model, settings)
-    data = _read(planetoid, dataset, edges, features, labels, split, task, seed, directed=directed)
+    data = _read(planetoid, dataset or "cora", edges, features, labels, split, task, seed, directed=directed)
     with progress(quiet=json == "-"):
         found = measured(data, config, model, range(seed, seed + seeds))
     if json:
         emit_json(found, json)
         if json == "-":
             return
-    for note in data.notes:
+    for note in found["notes"]:
         say(note)
     rows = [[name, f"{found[f'{name}_mean']:.4f}", f"{found[f'{name}_std']:.4f}"] for name in found["metrics"]]
     table(f"{model} on {data.name}, {seeds} seed(s), {found['seconds']:.1f} s", ["test", "mean", "deviation"], rows)

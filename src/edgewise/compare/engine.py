@@ -11,7 +11,7 @@ from edgewise.compare.machine import machine
 from edgewise.compare.pictures import degrees_of, embedding_map, samples, timeline_of
 from edgewise.compare.quick_tuning import QuickTuning, tune_quick
 from edgewise.compare.resources import Measured
-from edgewise.compare.tasks import Pooling, Task
+from edgewise.compare.tasks import Choosing, Pooling, Task
 from edgewise.data.leakage import check_leakage
 from edgewise.data.read import check_usable
 from edgewise.data.split import Split
@@ -172,6 +172,8 @@ def _contend(name: str, folds: Sequence[Split], plan: Plan, main_metric: str) ->
 def _one_fold(name: str, split: Split, plan: Plan, main_metric: str) -> tuple[Recommender, ModelResult]:
     settings = dict(plan.settings.get(name, {}))
     notes: list[str] = []
+    if isinstance(plan.task, Choosing):
+        plan.task.check(build(name, settings, seed=plan.seed))
     if plan.tuning is not None:
         settings, notes = tune_quick(name, settings, split, plan.task, main_metric, plan.tuning, seed=plan.seed)
     model = build(name, settings, seed=plan.seed)

@@ -100,6 +100,12 @@ def verdict(comparison: Comparison) -> str:
     losses = [test for test in comparison.significance if test.better == comparison.winner]
     if winner.evaluation is None or not losses:
         return f"{winner.title} is the only model measured; compare it with others to know what its figure is worth."
+    if direction(comparison.main_metric) > 0 and winner.evaluation.overall[comparison.main_metric] == 0:
+        return f"No model found anything: {comparison.main_metric} is 0 for each, so none of them wins." + (
+            " Of new items only attributes can tell: give --items FILE, and compare content, graphsage or hetero."
+            if comparison.data["split"] == "cold-items"
+            else ""
+        )
     nearest = min(losses, key=lambda test: test.difference)
     figure = winner.evaluation.overall[comparison.main_metric]
     way = direction(comparison.main_metric)

@@ -48,6 +48,14 @@ class RatingsTask:
         """Sort by RMSE, or by log-loss where ratings say yes and no."""
         return "log_loss" if rating_scale(train.ratings, who="--task ratings").is_yes_no else "rmse"
 
+    def check(self, model: object) -> None:
+        """See that a model predicts ratings, before it is fitted.
+
+        Raises:
+            CannotPredictError: if it does not.
+        """
+        _rater(model)
+
     def evaluate(self, model: Scorer, split: Split, k: tuple[int, ...], *, thorough: bool = True) -> Evaluation:  # noqa: ARG002
         """Predict all test pairs.
 
@@ -56,17 +64,14 @@ class RatingsTask:
             DataError: if the ratings cannot be used.
         """
         name = str(getattr(model, "name", type(model).__name__))
-        if not isinstance(model, Rater):
-            raise CannotPredictError(
-                f"{name} ranks items and predicts no ratings. Models that do: {', '.join(raters())}."
-            )
+        rater = _rater(model)
         scale, test = rating_scale(split.train.ratings, who="--task ratings"), split.test
         values = _checked(test.ratings, scale)
         of_test, item = pairs_of(test.ratings)
         user_index = model.catalogue.users.index_of(test.users.ids)
         users, items = user_index[of_test], model.catalogue.items.index_of(test.items.ids)[item]
         started = time.perf_counter()
-        predicted = _predict(model, name, users, items)
+        predicted = _predict(rater, name, users, items)
         evaluate_s = time.perf_counter() - started
         there, owner = np.unique(of_test, return_inverse=True)
         errors = errors_of(predicted, values, scale)
@@ -115,6 +120,13 @@ class RatingsTask:
             weights,
             np.sum(bins, axis=0) if bins else None,
         )
+
+
+def _rater(model: object) -> Rater:
+    if not isinstance(model, Rater):
+        name = getattr(model, "name", type(model).__name__)
+        raise CannotPredictError(f"{name} ranks items and predicts no ratings. Models that do: {', '.join(raters())}.")
+    return model
 
 
 def errors_of(predicted: Doubles, values: Doubles, scale: RatingScale) -> dict[str, Doubles]:

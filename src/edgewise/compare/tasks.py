@@ -63,6 +63,14 @@ class Pooling(Protocol):
         """Put the evaluations of all folds together, given the test part of each."""
 
 
+@runtime_checkable
+class Choosing(Protocol):
+    """What a task can do besides that not every model can take part in."""
+
+    def check(self, model: object) -> None:
+        """Raise an EdgewiseError for a model, fitted or not, that cannot take part."""
+
+
 class ItemsTask:
     """Which items will a user meet next: full ranking over the catalogue."""
 

@@ -61,9 +61,9 @@ def read_node_files(
         DataError: if a file cannot be read, a column is missing, a label contradicts another, or no node is left to train on.
     """
     notes: list[str] = []
-    edge_table, label_table = _read(edges, _SOURCE, _TARGET), _read(labels, _NODE, _LABEL)
-    feature_table = None if features is None else _read(features, _NODE)
-    split_table = None if split is None else _read(split, _NODE, _PART)
+    edge_table, label_table = _read(edges, notes, _SOURCE, _TARGET), _read(labels, notes, _NODE, _LABEL)
+    feature_table = None if features is None else _read(features, notes, _NODE)
+    split_table = None if split is None else _read(split, notes, _NODE, _PART)
     node_ids, (source, target, labelled, featured, parted) = _positions(
         [
             edge_table["source"],
@@ -101,23 +101,24 @@ def read_node_files(
     )  # fmt: skip
 
 
-def _read(path: Path, first: Sequence[str], second: Sequence[str] | None = None) -> pl.DataFrame:
+def _read(path: Path, notes: list[str], first: Sequence[str], second: Sequence[str] | None = None) -> pl.DataFrame:
     """Read a table; its first column, or two, get the standard name, whatever they are called and wherever they are."""
     table = open_table(path)
     frame = table.load(table.header)
-    for place, wanted in enumerate([first] if second is None else [first, second]):
-        found = next((name for name in wanted if name in frame.columns), None)
-        if found is None:
-            if place >= frame.width:
-                raise DataError(
-                    f"{path} has the column {', '.join(frame.columns)} alone; expected also one named {wanted[0]!r}."
-                )
-            found = frame.columns[place]
-        standard = {"node_id": "node_id", "label": "label", "split": "part"}.get(wanted[0], wanted[0])
-        if standard != found and standard in frame.columns:
-            frame = frame.drop(standard)
-        frame = frame.rename({found: standard})
-    return frame
+    wanted = [first] if second is None else [first, second]
+    found = [next((name for name in names if name in frame.columns), None) for names in wanted]
+    others = [name for name in frame.columns if name not in found]
+    if found.count(None) > len(others):
+        lacking = wanted[1 if len(found) > 1 else 0][0]
+        raise DataError(f"{path} has the column {', '.join(frame.columns)} alone; expected also one named {lacking!r}.")
+    columns: dict[str, str] = {}
+    for names, name in zip(wanted, found, strict=True):
+        columns[name or others.pop(0)] = {"split": "part"}.get(names[0], names[0])
+    guessed = [f"{name!r} as {standard}" for name, standard in columns.items() if name not in found]
+    if guessed and table.named:
+        notes.append(f"{path.name}: no columns of the usual names, so taken by their places: {', '.join(guessed)}")
+    clashing = [name for name in frame.columns if name in columns.values() and name not in columns]
+    return frame.drop(clashing).rename(columns)
 
 
 def _positions(columns: Sequence[pl.Series]) -> tuple[np.ndarray[tuple[int], np.dtype[np.generic]], list[Index]]:

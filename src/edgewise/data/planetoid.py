@@ -5,11 +5,14 @@ pickles, which could run code when they are read. This is the only place that re
 lists and dictionaries: every name in a file stands for a function of this module or is refused.
 """
 
+import io
 import pickle  # noqa: TID251 - the format of these files; see `_Restricted`
+import pickletools
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,8 @@ from edgewise.types import Index
 
 DATASETS = ("cora", "citeseer", "pubmed")
 _N_VALID = 500
+_MOST_TUPLES = 1000
+"""More than any file needs, and too few to overrun a stack one within the other."""
 
 
 def read_planetoid(directory: Path, dataset: str) -> NodeData:
@@ -40,7 +45,8 @@ def read_planetoid(directory: Path, dataset: str) -> NodeData:
     ty, ally = (_labels(directory, dataset, part) for part in ("ty", "ally"))
     test = _test_index(directory / f"ind.{dataset}.test.index")
     n_known, n = allx.shape[0], int(test.max(initial=allx.shape[0] - 1)) + 1
-    if tx.shape[0] != test.size or ty.shape[0] != test.size or ally.shape[0] != n_known or tx.shape[1] != allx.shape[1]:
+    fits = tx.shape[0] == ty.shape[0] == test.size and ally.shape[0] == n_known
+    if not fits or tx.shape[1] != allx.shape[1] or ty.shape[1] != ally.shape[1]:
         raise DataError(
             f"{dataset} in {directory}: allx {list(allx.shape)}, ally {list(ally.shape)}, tx {list(tx.shape)}, ty {list(ty.shape)} and "
             f"{test.size} test nodes do not fit each other. The files may be of different sets; fetch them again."
@@ -49,6 +55,11 @@ def read_planetoid(directory: Path, dataset: str) -> NodeData:
         raise DataError(
             f"{dataset} in {directory}: the test nodes repeat, or overlap the {n_known} others, or fewer than {_N_VALID} are left to "
             "validate. The files may be of different sets; fetch them again."
+        )
+    if n - n_known > test.size + n_known:
+        raise DataError(
+            f"{dataset} in {directory}: {test.size} test nodes have numbers up to {n - 1}, and there are {n_known} others; expected "
+            "few gaps between them. The index file may be damaged; fetch it again."
         )
     # The rows of tx are in the order of the index file; numbers that it skips become rows of zeros.
     place = csr_array(
@@ -61,6 +72,12 @@ def read_planetoid(directory: Path, dataset: str) -> NodeData:
     one_hot[test] = ty
     labels = np.where(one_hot.any(1), one_hot.argmax(1), -1)
     n_train = x.shape[0]
+    nameless = np.concatenate([np.flatnonzero(labels[: n_train + _N_VALID] < 0), test[labels[test] < 0]])
+    if nameless.size:
+        raise DataError(
+            f"{dataset} in {directory}: node {nameless[0]} is to be learnt from or predicted and has no class. The files may be of "
+            "different sets; fetch them again."
+        )
     n_gaps = n - n_known - test.size
     return NodeData(
         name=dataset,
@@ -80,9 +97,9 @@ def _matrix(directory: Path, dataset: str, part: str) -> csr_array:
     path = directory / f"ind.{dataset}.{part}"
     found = _read(path)
     state = found.__dict__ if isinstance(found, _Matrix) else {}
-    parts = [state.get(name) for name in ("data", "indices", "indptr")]
+    parts = [_values(state.get(name)) for name in ("data", "indices", "indptr")]
     shape = state.get("_shape")
-    if not (all(isinstance(array, np.ndarray) for array in parts) and isinstance(shape, tuple) and len(shape) == 2):
+    if any(array is None for array in parts) or not (isinstance(shape, tuple) and len(shape) == 2):
         raise DataError(f"{path} holds no sparse matrix. The files of {dataset} may be mixed up; fetch them again.")
     try:
         data, indices, indptr = parts
@@ -90,13 +107,20 @@ def _matrix(directory: Path, dataset: str, part: str) -> csr_array:
         matrix.check_format(full_check=True)
     except (TypeError, ValueError) as error:
         raise DataError(f"{path} holds a damaged sparse matrix ({error}); fetch it again.") from error
+    if not np.isfinite(matrix.data).all():
+        raise DataError(f"{path} holds features that are not finite numbers; fetch it again.")
     return matrix
+
+
+def _values(found: Any) -> NDArray[Any] | None:
+    """Return the numbers of an array in a file; None if it is none."""
+    return found.values if isinstance(found, _Array) else None
 
 
 def _labels(directory: Path, dataset: str, part: str) -> Index:
     path = directory / f"ind.{dataset}.{part}"
-    found = _read(path)
-    if not (isinstance(found, np.ndarray) and found.ndim == 2 and found.dtype.kind in "iu"):
+    found = _values(_read(path))
+    if found is None or found.ndim != 2 or found.dtype.kind not in "iu":
         raise DataError(f"{path} holds no table of labels, one column a class; fetch it again.")
     return found.astype(np.int64)
 
@@ -106,15 +130,14 @@ def _graph(path: Path, n: int) -> csr_array:
     found = _read(path)
     if not isinstance(found, dict) or not all(isinstance(others, list) for others in found.values()):
         raise DataError(f"{path} holds no lists of neighbours; fetch it again.")
-    try:
-        counts = [len(others) for others in found.values()]
-        sender = np.repeat(np.array(list(found), dtype=np.int64), counts)
-        receiver = np.array([node for others in found.values() for node in others], dtype=np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{path} names nodes by something else than numbers ({error}); fetch it again.") from error
+    counts = [len(others) for others in found.values()]
+    named = [*found, *(node for others in found.values() for node in others)]
+    if wrong := [node for node in named if type(node) is not int or not 0 <= node < n]:
+        shown = str(wrong[0])[:40] if type(wrong[0]) is int else f"something that is a {type(wrong[0]).__name__}"
+        raise DataError(f"{path} has an edge to node {shown}, and the features are of {n}; fetch the files again.")
+    sender = np.repeat(np.array(named[: len(found)], dtype=np.int64), counts)
+    receiver = np.array(named[len(found) :], dtype=np.int64)
     ends = np.concatenate([sender, receiver])
-    if ends.size and not (ends.min() >= 0 and ends.max() < n):
-        raise DataError(f"{path} has an edge to node {ends.max()}, and the features are of {n}; fetch the files again.")
     both = coo_array((np.ones(ends.size, dtype=np.float32), (ends, np.concatenate([receiver, sender]))), shape=(n, n))
     graph = csr_array(both.tocsr())
     graph.data[:] = 1
@@ -140,9 +163,10 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def _read(path: Path) -> Any:
     """Read a pickle that may hold arrays, sparse matrices, lists and dictionaries, and nothing else."""
     try:
-        with path.open("rb") as file:
-            # Written by Python 2, whose strings were bytes.
-            return _Restricted(file, encoding="latin1").load()
+        content = path.read_bytes()
+        _check_depth(content)
+        # Written by Python 2, whose strings were bytes.
+        return _Restricted(io.BytesIO(content), encoding="latin1").load()
     except OSError as error:
         raise _unreadable(path, error) from error
     except DataError as error:
@@ -162,25 +186,87 @@ def _read(path: Path) -> Any:
         raise DataError(f"{path} is cut short or damaged ({error}); fetch it again.") from error
 
 
-class _Named:
+def _check_depth(content: bytes) -> None:
+    """Refuse tuples within tuples within tuples: as a key of a dictionary these would overrun the stack of the process."""
+    n = sum(instruction.name.startswith("TUPLE") for instruction, _, _ in pickletools.genops(content))
+    if n > _MOST_TUPLES:
+        raise DataError(f"it makes {n:,} tuples, and no Planetoid file needs more than a few; refused.")
+
+
+class _Named(NamedTuple):
     """Stands for a class that a pickle names as an argument; it can neither be called nor made."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
 
 _NDARRAY, _LIST = _Named("ndarray"), _Named("list")
 
 
-class _Matrix:
+class _Closed(type):
+    """Classes that nothing in a file can change: a pickle may set attributes of whatever it can name."""
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        raise DataError(f"it sets {name} of {cls.__name__}; refused.")
+
+
+class _Matrix(metaclass=_Closed):
     """What a SciPy matrix becomes: its attributes, looked at with care."""
 
 
-def _array_to_be_filled(kind: Any, shape: Any, code: Any) -> NDArray[Any]:
+class _Number(metaclass=_Closed):
+    """What NumPy's dtype becomes: a kind of plain numbers. NumPy's own could be told that bytes are addresses of objects."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: Any) -> None:
+        if not isinstance(code, str) or re.fullmatch(r"b1|[iu][1248]|f[248]", code) is None:
+            raise DataError(f"it asks for an array of {str(code)[:40]!r}, and only plain numbers are read; refused.")
+        self.code = code
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1] if isinstance(state, tuple) and len(state) >= 5 else None
+        if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
+            raise DataError("it describes an array of something else than plain numbers; refused.")
+        self.code = order + self.code[-2:]
+
+
+class _Array(metaclass=_Closed):
+    """What a NumPy array becomes, before and after the file says what is in it: `values`, or None."""
+
+    __slots__ = ("values",)
+
+    def __init__(self) -> None:
+        self.values: NDArray[Any] | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        match state:
+            case (1, tuple(shape), _Number(code=str(code)), bool(is_fortran), str() | bytes() as given):
+                content = given.encode("latin1") if isinstance(given, str) else given
+                flat = np.frombuffer(content, dtype=code)
+                self.values = flat.reshape(shape, order="F" if is_fortran else "C")
+            case _:
+                raise DataError("it describes an array of something else than plain numbers; refused.")
+
+
+class _Call(NamedTuple):
+    """Stands for a function that a pickle names; a file could change the defaults of the function itself."""
+
+    run: Callable[..., Any]
+
+    def __call__(self, *given: Any) -> Any:
+        return self.run(*given)
+
+
+def _array_to_be_filled(kind: Any, shape: Any, _: Any) -> _Array:
     """Stand for NumPy's `_reconstruct`: an empty array that the next instruction of the pickle fills."""
     if kind is not _NDARRAY or shape != (0,):
         raise DataError(f"it asks for an array of kind {kind!r} and shape {shape!r} to begin with; refused.")
-    return np.empty(0, dtype=code)
+    return _Array()
+
+
+def _dtype(code: Any, *_: Any) -> _Number:
+    """Stand for numpy.dtype(code, align, copy)."""
+    return _Number(code)
 
 
 def _plain_dictionary(*_: Any) -> dict[Any, Any]:
@@ -197,15 +283,15 @@ def _bytes_of(text: Any, encoding: Any = "latin1") -> bytes:
 
 _ALLOWED: Mapping[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _array_to_be_filled,
-    ("numpy._core.multiarray", "_reconstruct"): _array_to_be_filled,
+    ("numpy", "dtype"): _Call(_dtype),
+    ("numpy.core.multiarray", "_reconstruct"): _Call(_array_to_be_filled),
+    ("numpy._core.multiarray", "_reconstruct"): _Call(_array_to_be_filled),
     ("scipy.sparse.csr", "csr_matrix"): _Matrix,
     ("scipy.sparse._csr", "csr_matrix"): _Matrix,
-    ("collections", "defaultdict"): _plain_dictionary,
+    ("collections", "defaultdict"): _Call(_plain_dictionary),
     ("__builtin__", "list"): _LIST,
     ("builtins", "list"): _LIST,
-    ("_codecs", "encode"): _bytes_of,
+    ("_codecs", "encode"): _Call(_bytes_of),
 }
 """Every name that a file may use, and what stands for it here."""
 

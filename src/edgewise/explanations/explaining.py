@@ -78,7 +78,7 @@ def explain_one(
     amounts = reasons_of(model, user, evidence, np.array([item]), method)[:, 0]
     found, chosen = _explanation(model, evidence, amounts, float(_scores(model, user, about)[item]), n, method)
     fidelity = None
-    if model.folds_in and chosen.size:
+    if "perturbation" in model.explains_by and chosen.size:  # it asks the same questions
         fidelity = fidelity_of(
             model.masked_newcomer_scores, evidence, int(item), chosen, make_rng(model.seed, "fidelity")
         )

@@ -54,9 +54,14 @@ class TableRecommender(Recommender):
 
     @property
     def explains_by(self) -> tuple[Method, ...]:
-        """Perturbation, which is truer here; and shares, where vectors are sums over neighbours, as those of length 1 are not."""
+        """Perturbation, which is truer here; and shares, where vectors are sums over neighbours, as those of length 1 are not.
+
+        Where nobody is folded in there is nobody to ask about with one thing less.
+        """
         is_sum = self._sends["user"] and not self._is_angular
         methods = super().explains_by
+        if not self._sends["user"]:
+            return tuple(method for method in methods if method != "perturbation")
         return (methods[0], "shares", *methods[1:]) if is_sum else methods
 
     def contributions(self, user_index: int, item_index: int, history: Index) -> Floats:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 from torch import Tensor
-from torch.nn.functional import cross_entropy, dropout, leaky_relu
+from torch.nn.functional import cross_entropy, dropout, embedding, leaky_relu
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
@@ -185,7 +185,9 @@ class GCMC(Recommender):
 
         def loss(batch: RatingBatch) -> Tensor:
             users, items = net()
-            value = cross_entropy(net.logits(users[batch.users], items[batch.items]), batch.levels)
+            value = cross_entropy(
+                net.logits(embedding(batch.users, users), embedding(batch.items, items)), batch.levels
+            )
             return value + objective.penalty(net.table.weight.view(net.shape), l1=config.l1, l2=config.l2 or 0.0)
 
         def predict(user_index: Index, item_index: Index) -> Floats:

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from edgewise.config import Settings
 from edgewise.data import Dataset
 from edgewise.data.features import FeatureEncoder
+from edgewise.data.vocabulary import standard_type
 from edgewise.embeddings import unit_vectors
 from edgewise.errors import DataError
 from edgewise.graph.folding import senders
@@ -211,7 +212,8 @@ class Hetero(TableRecommender):
 
     def fit_arrays(self, dataset: Dataset) -> None:
         """Train all vectors and the encoder, then keep those of users and items."""
-        wanted = _target(dataset, self.config.target)
+        target = _type_of(dataset, self.config.target)
+        wanted = _target(dataset, target)
         config: HeteroConfig = self.config.for_data(dataset.interactions)
         if self.config.loss is None:
             self.record.notes.append(f"loss: {config.loss}, chosen by the share of all pairs that is known")
@@ -259,14 +261,16 @@ class Hetero(TableRecommender):
         self.items = np.where(_told(graph, net, 1)[:, None], items, np.float32(np.nan))
 
         self.user_encoder, self.item_encoder = (_as_bytes(attributes.encoders.get(side)) for side in (USER, ITEM))
-        self._keep_what_is_sent(net, graph, attributes)
+        self._keep_what_is_sent(net, graph, attributes, target)
 
-    def _keep_what_is_sent(self, net: HeteroNet, graph: HeterogeneousGraph, attributes: Attributes) -> None:
+    def _keep_what_is_sent(
+        self, net: HeteroNet, graph: HeterogeneousGraph, attributes: Attributes, target: str | None
+    ) -> None:
         """Keep what newcomers would hear from whom."""
         sent = _Sent(net, graph)
         dim = self.config.embedding_dim
-        self.users_sent = sent.through(sent.most_frequent(USER, ITEM, self.config.target))
-        self.items_sent = sent.through(sent.most_frequent(ITEM, USER, self.config.target))
+        self.users_sent = sent.through(sent.most_frequent(USER, ITEM, target))
+        self.items_sent = sent.through(sent.most_frequent(ITEM, USER, target))
         self.friends_sent = sent.through((USER, FRIEND, USER))
         values = []
         for side, linear in zip((USER, ITEM), net.maps, strict=True):
@@ -377,6 +381,11 @@ def _embedding(n: int, config: HeteroConfig, rng: np.random.Generator) -> torch.
 def _sparse(graph: HeterogeneousGraph, name: str) -> SparseRows | None:
     features = graph.nodes[name].features
     return None if features is None else SparseRows(csr_array(features))
+
+
+def _type_of(dataset: Dataset, target: str | None) -> str | None:
+    """Return what the data set calls a type of events: `buy` in a log is `purchase`."""
+    return target if target is None or target in dataset.type_names else standard_type(target)
 
 
 def _target(dataset: Dataset, target: str | None) -> csr_array:

@@ -7,6 +7,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from scipy.sparse import csr_array
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from edgewise.config import Settings
 from edgewise.data import Dataset
@@ -71,9 +72,9 @@ class MFNet(torch.nn.Module):
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Return mean + b_u + b_i + the product of the vectors, for pairs: float32 [b]."""
-        x, bias, items = self.vectors(), self.biases.weight[:, 0], items + self.n_users
-        product = (x[users] * x[items]).sum(dim=1)
-        scores: Tensor = self.mean + bias[users] + bias[items] + product
+        x, items = self.vectors(), items + self.n_users
+        product = (embedding(users, x) * embedding(items, x)).sum(dim=1)
+        scores: Tensor = self.mean + self.biases(users)[:, 0] + self.biases(items)[:, 0] + product
         return scores
 
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout, leaky_relu, relu
+from torch.nn.functional import dropout, embedding, leaky_relu, relu
 from torch.nn.utils.rnn import PackedSequence
 
 from edgewise.errors import ConfigError
@@ -218,7 +218,7 @@ class TransformerConv(torch.nn.Module):
             weight = self.of_features.weight.reshape(-1, self.n_heads, self.width)
             asked = torch.einsum("rhd,ehd->rhe", query, weight)  # what each receiver asks of the features
             receiver = torch.from_numpy(edges.receiver)
-            by_head = [(asked[receiver, head] * features).sum(-1) for head in range(self.n_heads)]
+            by_head = [(embedding(receiver, asked[:, head]) * features).sum(-1) for head in range(self.n_heads)]
             scores = scores + torch.stack(by_head, 1)
         return own, self.value(senders).reshape(shape), edges.softmax(scores / self.width**0.5)
 
@@ -279,7 +279,7 @@ class SAGEConv(torch.nn.Module):
         out = x.new_zeros(edges.n_receivers, self.lstm.hidden_size)
         if not counts.size:
             return out
-        packed = PackedSequence(x[torch.from_numpy(sequence)], torch.from_numpy(counts))
+        packed = PackedSequence(embedding(torch.from_numpy(sequence), x), torch.from_numpy(counts))
         _, (last, _) = self.lstm(packed)
         return out.index_copy(0, torch.from_numpy(order), last[0])
 

@@ -14,8 +14,9 @@ from edgewise.config import Settings
 from edgewise.errors import DataError, UnknownNameError
 from edgewise.nn.convolutions import Aggregator, Features, GATConv, GCNConv, SAGEConv, TransformerConv
 from edgewise.nn.edges import Edges
-from edgewise.nn.foreign import ForeignConv, is_foreign
+from edgewise.nn.foreign import ForeignConv, is_foreign, takes_of
 from edgewise.nn.jumping import Jumping
+from edgewise.nn.normalisation import NORMALISATIONS, Normalisation
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 
 CONVOLUTIONS = ("gcn", "gat", "gatv2", "transformer", "sage")
@@ -51,7 +52,7 @@ class EncoderConfig(Settings):
     dropout: float = Field(default=0.5, ge=0, lt=1)  # of the numbers that go into a layer
     edge_dropout: float = Field(default=0.0, ge=0, lt=1)  # of edges, in each layer and step
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)  # of shares, head by head
-    normalisation: Literal["none", "batch", "layer"] = "none"  # between layers
+    normalisation: Normalisation = "none"  # between layers
     activation: Activation = "relu"  # between layers
 
     @field_validator("conv")
@@ -111,9 +112,8 @@ class Encoder(torch.nn.Module):
             torch.nn.Identity() if before == after or not config.residual else SparseLinear(before, after, bias=False)
             for before, after in pairwise(dims)
         )
-        kinds = {"none": torch.nn.Identity, "batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
         self.norms = torch.nn.ModuleList(
-            torch.nn.Identity() if last else kinds[config.normalisation](after)
+            torch.nn.Identity() if last else NORMALISATIONS[config.normalisation](after)
             for after, last in zip(dims[1:], is_last, strict=True)
         )
         self.activations = torch.nn.ModuleList(
@@ -186,6 +186,14 @@ class Encoder(torch.nn.Module):
         if self._last is None or self._last[0] is not x:
             self._last = (x, SparseRows(x))
         return self._last[1]
+
+
+def looks_at(config: EncoderConfig, edge_dim: int) -> tuple[bool, bool]:
+    """Tell whether weights of edges change anything, and whether features of edges do, [n_edges, edge_dim]."""
+    if config.conv not in CONVOLUTIONS:
+        return takes_of(config.conv, edge_dim)
+    averages = config.conv == "sage" and config.aggregator in ("mean", "mean-pool", "sum")
+    return config.conv == "gcn" or averages, config.conv in _ATTENTION
 
 
 def make_activation(name: Activation) -> torch.nn.Module:

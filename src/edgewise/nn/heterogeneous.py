@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import dropout
+from torch.nn.functional import embedding as lookup
 
 from edgewise.config import Settings
 from edgewise.errors import ConfigError, DataError, UnknownNameError
@@ -19,6 +20,7 @@ from edgewise.nn.convolutions import Features, GATConv, GCNConv, SAGEConv, Trans
 from edgewise.nn.edges import Edges
 from edgewise.nn.encoder import Activation, make_activation
 from edgewise.nn.foreign import ForeignConv, is_foreign
+from edgewise.nn.normalisation import NORMALISATIONS, Normalisation
 from edgewise.nn.sparse_linear import SparseLinear, SparseRows
 from edgewise.types import Doubles
 
@@ -50,7 +52,7 @@ class HeterogeneousConfig(Settings):
     dropout: float = Field(default=0.5, ge=0, lt=1)  # of the numbers that go into a layer
     edge_dropout: float = Field(default=0.0, ge=0, lt=1)  # of edges, in each layer and step
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)
-    normalisation: Literal["none", "batch", "layer"] = "none"  # between layers
+    normalisation: Normalisation = "none"  # between layers
     activation: Activation = "relu"  # between layers
 
     @field_validator("conv")
@@ -222,7 +224,8 @@ def ends_of(
     """
     sender, receiver = edges.edge_index
     of_edges = None if embedding is None else embedding(edge_type, edges)
-    return vectors[edge_type[0]][sender], vectors[edge_type[2]][receiver], of_edges
+    ends = lookup(sender, vectors[edge_type[0]]), lookup(receiver, vectors[edge_type[2]])
+    return *ends, of_edges
 
 
 class RelationAttention(torch.nn.Module):
@@ -461,9 +464,10 @@ class HeterogeneousEncoder(torch.nn.Module):
             RelationalLayer(config, dict.fromkeys(in_dims, before), after, list(edges))
             for before, after in pairwise(dims)
         )
-        kinds = {"none": torch.nn.Identity, "batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
         n_norms = 0 if config.conv == "light" else config.n_layers - 1
-        self.norms = torch.nn.ModuleList(kinds[config.normalisation](hidden) for _ in range(n_norms) for _ in in_dims)
+        self.norms = torch.nn.ModuleList(
+            NORMALISATIONS[config.normalisation](hidden) for _ in range(n_norms) for _ in in_dims
+        )
         self.activate = make_activation(config.activation)
 
     def forward(self, x: Mapping[str, Features], edges: Mapping[EdgeType, Edges]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.data.node_data import NodeData
+from edgewise.nn.encoder import looks_at
 from edgewise.nodes.config import NodesConfig
 from edgewise.nodes.fit import fit_seeds
 
@@ -45,5 +46,20 @@ def measured(data: NodeData, config: NodesConfig, model: str, seeds: Sequence[in
             for fit in fits
         ],
         "settings": config.model_dump(),
-        "notes": list(data.notes),
+        "notes": [*data.notes, *_idle(data, config)],
     }
+
+
+def _idle(data: NodeData, config: NodesConfig) -> list[str]:
+    """Say what of the data is not looked at, or not there to measure on."""
+    notes = []
+    weights, features = looks_at(config, 0 if data.edge_features is None else data.edge_features.shape[1])
+    if (data.graph.data != 1).any() and not weights:
+        notes.append(f"{config.conv} does not look at the weights of edges")
+    if data.edge_features is not None and not features:
+        notes.append(f"{config.conv} does not look at the features of edges; gat, gatv2 and transformer do")
+    if not data.test.size:
+        notes.append(
+            "no node to test on: nothing was measured" + (" but on validation nodes" if data.valid.size else "")
+        )
+    return notes

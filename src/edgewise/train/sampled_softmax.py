@@ -90,7 +90,7 @@ def softmax_of_scores(shared: Tensor, scores: Tensor, owner: Index, left_out: Pa
         outside[torch.from_numpy(left_out[0]), torch.from_numpy(left_out[1])] = True
         shared = shared.masked_fill(outside, -torch.inf)
     log_total = torch.logsumexp(shared, dim=1)
-    return softplus(log_total[torch.from_numpy(owner).to(shared.device)] - scores).mean()
+    return softplus(log_total.index_select(0, torch.from_numpy(owner).to(shared.device)) - scores).mean()
 
 
 class _SampledSoftmax(torch.autograd.Function):
