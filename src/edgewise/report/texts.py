@@ -94,14 +94,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "strip.items": ("items", "物品"),
     "strip.interactions": ("interactions", "交互"),
     "strip.test_users": ("test users", "测试用户"),
-    "strip.part": ("{n} of {all}", "{all} 中的 {n}"),
+    "strip.part": ("{n} of {all}", "{n}（共 {all}）"),
     "strip.models": ("models", "模型"),
     # The models.
     "models.title": ("The models", "模型一览"),
     "models.nav": ("Models", "模型"),
     "models.lede": (
         "{names} at the top. Dots are means over {n} test users, bars their 95% confidence intervals; the thin vertical line marks the best.",
-        "{names} 居首。圆点为 {n} 名测试用户的均值，横线为 95% 置信区间；细竖线标出最好者。",
+        "居首的是 {names}。圆点为 {n} 名测试用户的均值，横线为 95% 置信区间；细竖线标出最好者。",
     ),
     "models.lede_none": ("None of the models has a figure to rank by.", "没有模型得出可供排名的数值。"),
     "models.model": ("Model", "模型"),
@@ -373,7 +373,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "models.lede@error": (
         "{names} at the top, with the smallest error. Dots are errors over the pairs of {n} test users, bars their 95% confidence intervals; the thin vertical line marks the best.",
-        "{names} 居首，误差最小。圆点为 {n} 名测试用户全部组合上的误差，横线为 95% 置信区间；细竖线标出最好者。",
+        "误差最小的是 {names}。圆点为 {n} 名测试用户全部组合上的误差，横线为 95% 置信区间；细竖线标出最好者。",
     ),
     "kind.ratings": ("learned model", "学习模型"),
     "segments.ratings": ("Ratings", "评分"),

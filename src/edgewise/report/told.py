@@ -94,7 +94,7 @@ _LINES: tuple[tuple[str, str], ...] = (
         r"([\d,]+) of ([\d,]+) (\w+) events \((.+?)\) repeat a pair that training has; they were left out\.",
         "{2}的 {1} 条行为中有 {0} 条（{3}）与训练集的组合重复，已去掉。",
     ),
-    (r"Split (\S+): the training part\.", "划分 {0}：训练部分。"),
+    (r"Split (\S+): the training part\.", "划分方式 {0}：训练部分。"),
     (
         r"([\d,]+) of ([\d,]+) test pairs \((.+?)\) are in the training data too, such as (.+)\. Leave them out of one side: .+",
         "{1} 个测试组合中有 {0} 个（{2}）也在训练数据中，例如{3}。请从一侧去掉：模型见过的，就不需要去找。",

@@ -60,10 +60,10 @@ const ZH = {
   "search.none": "没有找到。", "search.open": (id) => `以新用户打开“${id}”`, "search.results": "结果",
   "search.count": (n) => `找到 ${n} 个`,
   "met.by": (n) => `${n.toLocaleString("zh")} 人接触过`, "has.met": (n) => `接触过 ${n.toLocaleString("zh")} 个物品`,
-  "home.title": "看模型推荐什么，为什么", "home.text": "打开一个用户，查看理由，发送一个事件，看列表如何变化。",
+  "home.title": "模型推荐了什么，为什么", "home.text": "打开一个用户，查看理由，发送一个事件，看列表如何变化。",
   "home.users": "从一个用户开始", "home.items": "或从一个物品开始", "home.model": "模型", "home.nusers": "用户", "home.nitems": "物品", "home.events": "日志条目",
   recommended: "推荐", like: "最相似的物品", around: "邻域", history: "历史", attributes: "属性",
-  "user.training": (n) => `训练中 ${n.toLocaleString("zh")} 个物品`, "user.events": (n) => `此后 ${n.toLocaleString("zh")} 个事件`,
+  "user.training": (n) => `训练数据中有 ${n.toLocaleString("zh")} 个物品`, "user.events": (n) => `此后有 ${n.toLocaleString("zh")} 个事件`,
   "user.unknown": "训练数据里没有这个用户。",
   "item.unknown": "模型还不认识这个物品。", "item.new": "训练之后出现。", "item.hidden": "这个物品不在列表中展示。",
   "item.events": (n) => `${n.toLocaleString("zh")} 个事件`,
@@ -82,22 +82,22 @@ const ZH = {
   because: "因为", why: "为什么？", "why.of": (title) => `为什么推荐${title}？`, "why.none": "没有理由：已知的信息都不支持它。",
   "why.friend": (id) => `好友 ${id}`, "why.own": "物品自身：", "why.busy": "正在询问……",
   "how.shares": "条形是得分中的份额。", "how.perturbation": "条形表示去掉这一项后，物品后退多少个标准差。",
-  "how.gradient": "条形是各项的贡献乘以得分随它增长的速度。", "how.attention": "条形是模型注意力的份额，对每个物品都相同。",
+  "how.gradient": "条形是各项的输入乘以得分对它的梯度。", "how.attention": "条形是模型注意力的份额，对每个物品都相同。",
   "how.similarity": "条形表示两个物品有多相似。",
-  fidelity: (f) => `依据全部信息排${place(f.rank)}；去掉${f.n === 1 ? "这个理由" : `这 ${f.n} 个理由`}排${place(f.without)}，只凭${f.n === 1 ? "它" : "它们"}排${place(f.alone)}；随机去掉同样多项则排${place(f.without_random)}。`,
-  unranked: "未排名", 
+  fidelity: (f) => `依据全部信息${place(f.rank)}；去掉${f.n === 1 ? "这个理由" : `这 ${f.n} 个理由`}后${place(f.without)}，只凭${f.n === 1 ? "它" : "它们"}时${place(f.alone)}；随机去掉同样多项后${place(f.without_random)}。`,
+  unranked: "没有名次", 
   "history.empty": "没有历史。", "history.taken": "不计入", "history.more": "显示更多", "history.events": "事件", "history.rest": "训练数据",
   "history.value": (value) => `强度 ${value}`, 
-  "graph.label": (what) => `${what} 周围的图。方向键移动，回车走过去，退格返回。`, "graph.help": "点击或按回车继续走；方向键移动，退格返回。",
+  "graph.label": (what) => `${what} 周围的图。方向键移动，回车走过去，退格返回。`, "graph.help": "点击或按回车可走到该节点；方向键移动，退格键返回。",
   "graph.open": "打开页面", "graph.trail": "走过的路", "graph.alone": "周围还什么都没有。",
-  "role.met": "接触过", "role.event": "训练后接触", "role.listed": "推荐", "role.like": "最相似", "role.person": "人", "role.centre": "中心",
+  "role.met": "接触过", "role.event": "训练后接触", "role.listed": "推荐", "role.like": "最相似", "role.person": "用户", "role.centre": "中心",
   "people.friends": "好友", "people.similar": "接触过同样物品的人", "people.met": "接触过它的人", "node.rank": (rank) => `第 ${rank} 位`,
-  "models.title": "模型", "models.text": "存储中的版本，新的在前。切换时，另一个模型在当前模型旁边加载，没有请求失败。",
+  "models.title": "模型", "models.text": "存储中的版本，新的在前。切换时，新模型先在后台加载，期间不会有请求失败。",
   "models.current": "正在服务", "models.swap": "切换到它", "models.swapping": "正在加载……", "models.swapped": (name) => `现在由 ${name} 回答。`, "models.role": "管理员密钥可以切换模型。",
-  "models.fitted": (when) => `训练于 ${when}`, "models.size": (u, i) => `${u} 个用户 · ${i} 个物品`, "models.pairs": (n) => `${n} 次互动`,
-  "models.nofigures": "这个版本没有保存指标；compare --save 会保存。", "models.figure": "指标", "models.value": "值", "models.range": "95 % 区间", "models.more": (n) => `全部 ${n} 项指标`,
+  "models.fitted": (when) => `训练于 ${when}`, "models.size": (u, i) => `${u} 个用户 · ${i} 个物品`, "models.pairs": (n) => `${n} 条交互`,
+  "models.nofigures": "这个版本没有保存指标；用 compare --save 保存的模型带有指标。", "models.figure": "指标", "models.value": "值", "models.range": "95 % 区间", "models.more": (n) => `全部 ${n} 项指标`,
   "live.title": "实时", "live.text": "本服务器最近一分钟的情况，每秒读取。", "live.requests": "每秒请求", "live.events": "每秒事件", "live.latency": "响应时间",
-  "live.p50": "中位数", "live.p99": "99 % 不超过", "live.kind": "请求", "live.rate": "每秒", "kind.list": "列表", "kind.event": "事件", "kind.other": "其他",
+  "live.p50": "中位数", "live.p99": "P99", "live.kind": "请求", "live.rate": "每秒", "kind.list": "列表", "kind.event": "事件", "kind.other": "其他",
   "live.failed": (n) => `失败 ${n}`, "live.waiting": (n) => `等待 ${n}`, "live.log": (n) => `日志位置 ${n.toLocaleString("zh")}`, "live.quiet": "最近一分钟没有请求。",
   "live.seconds": "60 秒前", "live.now": "现在", "live.status": "响应时间中位数和每秒请求", "live.chart": (name, last, most) => `${name}：现在 ${last}，最近一分钟最高 ${most}`,
   "key.title": "这个服务器需要密钥", "key.text": "密钥只保存在这个标签页里，关闭即清除，只发送给这个服务器。", "key.label": "API 密钥", "key.use": "使用这个密钥", "key.wrong": "服务器不认识这个密钥。", "key.forget": "清除密钥", "key.cancel": "取消",
@@ -105,7 +105,7 @@ const ZH = {
   "trouble.role": "这个密钥没有此权限。", loading: "正在加载……", now: "刚刚", nowhere: "没有这个页面。",
 };
 
-function place(rank) { return rank === null || rank === undefined ? t("unranked") : language() === "zh" ? `第 ${rank}` : `${rank}`; }
+function place(rank) { return rank === null || rank === undefined ? t("unranked") : language() === "zh" ? `排第 ${rank}` : `${rank}`; }
 
 const root = document.documentElement;
 const recall = (key) => { try { return localStorage.getItem(`edgewise-${key}`); } catch { return null; } };
