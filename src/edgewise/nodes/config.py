@@ -25,7 +25,8 @@ class NodesConfig(LoopConfig, EncoderConfig):
     weights_l2: float = Field(default=5e-4, ge=0)
     patience: int | None = Field(default=100, ge=1)  # stop after so many epochs without a better validation
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of classes
-    consistency: float = Field(default=1.0, ge=0)  # weight of what two draws of dropout should agree on, over all nodes
+    # Weight of what two draws of dropout should agree on, over all nodes; None: what is better of 1 and 0.
+    consistency: float | None = Field(default=None, ge=0)
     sharpening: float = Field(default=0.5, gt=0, le=1)  # power of 1 / this makes what they should agree on surer
     # Neighbours drawn of each node, hop by hop, one number a layer, -1 for all; None: each step is over the whole graph.
     fan_out: list[int] | None = None

@@ -25,6 +25,9 @@ from edgewise.train.neighbour_loader import NeighbourBatch, NeighbourLoader
 from edgewise.train.plan import Plan, Watch
 from edgewise.types import Doubles, Index
 
+_OWN_AS_NEIGHBOURS = ("gcn", "gat", "gatv2")
+"""Convolutions that take a node's own features as those of one more neighbour."""
+
 
 @dataclass(frozen=True)
 class NodeFit:
@@ -67,8 +70,10 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
     else:
         head = NodeClassification(target.width, target.width, is_linear=False, label_smoothing=config.label_smoothing)
     learnt, held_out = torch.from_numpy(data.train), torch.from_numpy(data.valid)
-    n_views, is_class = (2 if config.consistency else 1), data.classes is not None
-    sampled = None if config.fan_out is None else _Sampled(data, config, edges, seed)
+    consistency = consistency_of(data.x, config.conv) if config.consistency is None else config.consistency
+    n_views, is_class = (2 if consistency else 1), data.classes is not None
+    seeds = np.arange(data.n_nodes) if consistency else data.train
+    sampled = None if config.fan_out is None else _Sampled(data, config, edges, seeds, seed)
 
     def loss(batch: NeighbourBatch | None) -> Tensor:
         if batch is None or sampled is None:
@@ -82,9 +87,9 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
             labelled = (
                 labelled * (rows.numel() * sampled.n_steps / learnt.numel()) if rows.numel() else views[0].sum() * 0
             )
-        if not config.consistency:
+        if not consistency:
             return labelled
-        return labelled + config.consistency * disagreement(views, config.sharpening, is_class=is_class)
+        return labelled + consistency * disagreement(views, config.sharpening, is_class=is_class)
 
     @torch.no_grad()
     def look() -> float:
@@ -114,6 +119,22 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
     )
 
 
+def consistency_of(x: csr_array, conv: str) -> float:
+    """Return the weight of `disagreement` where none is set: 1, but 0 where it could only confirm a first guess.
+
+    That is where half of what is told of nodes is told of one node alone, such as an id for each, and the convolution keeps what
+    is a node's own apart from what its neighbours send: a node without a label then has weights that only its own guess trains.
+
+    >>> consistency_of(csr_array(np.eye(3)), "sage"), consistency_of(csr_array(np.eye(3)), "gcn")
+    (0.0, 1.0)
+    >>> consistency_of(csr_array(np.ones((3, 2))), "sage")
+    1.0
+    """
+    having = np.bincount(x.indices[x.data != 0], minlength=x.shape[1])  # nodes that have a feature
+    is_told_of_several = having[having > 1].sum() > 0.5 * having.sum()
+    return float(is_told_of_several or conv in _OWN_AS_NEIGHBOURS)
+
+
 def disagreement(views: Sequence[Tensor], sharpening: float, *, is_class: bool) -> Tensor:
     """Return how far several draws of dropout are from their sharpened mean: squared, summed over classes, per node.
 
@@ -128,25 +149,40 @@ def disagreement(views: Sequence[Tensor], sharpening: float, *, is_class: bool) 
     return (shares - mean).square().sum(-1).mean()
 
 
-def fit_seeds(data: NodeData, config: NodesConfig, seeds: Sequence[int]) -> list[NodeFit]:
-    """Do the same for several seeds."""
+def fit_seeds(data: NodeData, config: NodesConfig, seeds: Sequence[int]) -> tuple[list[NodeFit], NodesConfig]:
+    """Do the same for several seeds; return also the settings with what was chosen.
+
+    Where `consistency` is not set, the first seed is fitted with it and without, and what is better on the validation nodes stands
+    for all seeds: it helps where neighbours and features agree, and confirms first guesses where they do not.
+    """
+    is_open = config.consistency is None and bool(data.valid.size)
+    ways = (1.0, 0.0) if is_open else (config.consistency,)
     fits = []
-    with telemetry.step("seeds", len(seeds)) as work:
-        for seed in seeds:
+    with telemetry.step("seeds", len(ways) + len(seeds) - 1) as work:
+        for consistency in ways:
+            fits.append(fit_nodes(data, config.model_copy(update={"consistency": consistency}), seeds[0]))
+            work.advance(1)
+        best = max(range(len(ways)), key=lambda way: _on_validation(fits[way]) if is_open else 0.0)
+        fits, config = [fits[best]], config.model_copy(update={"consistency": ways[best]})
+        for seed in seeds[1:]:
             fits.append(fit_nodes(data, config, seed))
             work.advance(1)
-    return fits
+    return fits, config
+
+
+def _on_validation(fit: NodeFit) -> float:
+    """Return how well a fit does there, the higher the better."""
+    return fit.valid["accuracy"] if "accuracy" in fit.valid else -fit.valid["rmse"]
 
 
 class _Sampled:
     """Mini-batches of nodes with what is drawn of their neighbours, and what the net is given of each."""
 
-    def __init__(self, data: NodeData, config: NodesConfig, edges: Edges, seed: int) -> None:
+    def __init__(self, data: NodeData, config: NodesConfig, edges: Edges, seeds: Index, seed: int) -> None:
         self.data, self.edges = data, edges
         self.received = edges.with_self_loops.received
         self.is_learnt = np.zeros(data.n_nodes, dtype=np.bool_)
         self.is_learnt[data.train] = True
-        seeds = np.arange(data.n_nodes) if config.consistency else data.train
         self.loader = NeighbourLoader(
             NeighbourSampler(data.graph),
             seeds,

@@ -18,7 +18,8 @@ def measured(data: NodeData, config: NodesConfig, model: str, seeds: Sequence[in
     Without test nodes there are none of these.
     """
     started = time.perf_counter()
-    fits = fit_seeds(data, config, seeds)
+    wanted = config.consistency
+    fits, config = fit_seeds(data, config, seeds)
     metrics = list(fits[0].test)
     found: dict[str, Any] = {}
     for name in metrics:
@@ -46,8 +47,17 @@ def measured(data: NodeData, config: NodesConfig, model: str, seeds: Sequence[in
             for fit in fits
         ],
         "settings": config.model_dump(),
-        "notes": [*data.notes, *_idle(data, config)],
+        "notes": [*data.notes, *_chosen(wanted, config.consistency), *_idle(data, config)],
     }
+
+
+def _chosen(wanted: float | None, consistency: float | None) -> list[str]:
+    """Say what was chosen by the validation nodes, where that is not what usually stands."""
+    return (
+        ["consistency = 0: without it the validation nodes came out better"]
+        if wanted is None and consistency == 0
+        else []
+    )
 
 
 def _idle(data: NodeData, config: NodesConfig) -> list[str]:
