@@ -82,3 +82,14 @@ def test_a_wish_for_more_than_there_is_gives_what_there_is(service: Service) -> 
     assert len(service.recommend("stranger", 500).ids) == 44
     assert service.popular(500, offset=100).ids == []
     assert service.similar_items("no such item", 5).note == "item-knn does not know this item"
+
+
+def test_of_an_erased_user_no_reason_is_left(service: Service) -> None:
+    assert service.explain("u000", "1003", 3)["reasons"]
+    service.erase_user("u000")
+    assert service.explain("u000", "1003", 3) == service.explain("a stranger", "1003", 3) | {
+        "user_id": "u000",
+        "text": "The model does not know user 'u000', so there is nothing to explain.",
+    }
+    service.accept([Event("e", "u000", "1000", timestamp=1)])
+    assert [reason["item_id"] for reason in service.explain("u000", "1003", 3)["reasons"]] == [1000]

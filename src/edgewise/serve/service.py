@@ -282,8 +282,8 @@ class Service:
         if known.is_known and known.before is None:
             return explain_pair(serving.model, user_id, item_id, n)
         history = serving.model.catalogue.items.ids_at(known.history)
-        if not len(history):
-            return explain_pair(serving.model, user_id, item_id, n)
+        if not len(history):  # also of one who was erased, or took everything back: what training knew does not count
+            return explain_pair(serving.model, user_id, item_id, n, is_stranger=True)
         return explain_pair(serving.model, None, item_id, n, history=history) | {"user_id": user_id}
 
     # Events
