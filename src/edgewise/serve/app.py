@@ -63,6 +63,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        strict_content_type=False,  # JSON is read as such whatever it is called, by all routes alike
     )
     routers = [
         gorse_routes(service, workers, metrics, config.max_n),

@@ -22,6 +22,7 @@ from edgewise.serve.asked import (
     one_in,
     only_events,
     query_of,
+    read_from,
     records_in,
 )
 from edgewise.serve.keys import Role
@@ -181,11 +182,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
         return scored(await workers.run(service.similar_users, user_id, page(n), offset))
 
     async def session(request: Request, category: str | None, n: int, offset: int) -> Response:
-        body = await request.body()
-        events = (
-            [event_of(_feedback(record) | {"user_id": "session"}, now=0) for record in records_in(body)] if body else []
-        )
-        met = [event.item_id for event in events if event.item_id is not None]
+        met = await read_from(request, _met_in)
         found = await workers.run(service.recommend_to_session, met, page(n), offset, category)
         pairs = [{"Id": item, "Score": score or 0.0} for item, score in zip(found.ids, found.scores, strict=True)]
         told = _told(found)
@@ -222,8 +219,8 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.put("/feedback", tags=["feedback"], openapi_extra=_body("a feedback or a list of them"))
     async def insert_feedback(request: Request) -> Response:
         """Store feedback; answered when it is on the disk and the next list knows it."""
-        body, now = await request.body(), service.clock.now()
-        events = _events(body, now) if len(body) < 65_536 else await asyncio.to_thread(_events, body, now)
+        now = service.clock.now()
+        events = await read_from(request, lambda body: _events(body, now))
         await store(events)
         return as_json({"RowAffected": len(events)})
 
@@ -291,13 +288,14 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.post("/user", tags=["users"], openapi_extra=_body("a user"))
     async def insert_user(request: Request) -> Response:
         """Store what is told of a user."""
-        await asyncio.to_thread(service.put_users, [_user(one_in(await request.body()))])
+        user = await read_from(request, lambda body: _user(one_in(body)))
+        await asyncio.to_thread(service.put_users, [user])
         return as_json({"RowAffected": 1})
 
     @api.post("/users", tags=["users"], openapi_extra=_body("a list of users"))
     async def insert_users(request: Request) -> Response:
         """Store what is told of users."""
-        users = [_user(record) for record in records_in(await request.body())]
+        users = await read_from(request, lambda body: [_user(record) for record in records_in(body)])
         await asyncio.to_thread(service.put_users, users)
         return as_json({"RowAffected": len(users)})
 
@@ -319,7 +317,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.patch("/user/{user_id}", tags=["users"], openapi_extra=_body("what to change of a user"))
     async def update_user(request: Request, user_id: PathId) -> Response:
         """Change what is told of a user."""
-        changes = _changes(one_in(await request.body()), _USER_KEYS)
+        changes = await read_from(request, lambda body: _changes(one_in(body), _USER_KEYS))
         if await asyncio.to_thread(service.patch_user, user_id, changes) is None:
             raise UnknownNameError(f"there is no user {user_id!r}.")
         return as_json({"RowAffected": 1})
@@ -335,13 +333,14 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.post("/item", tags=["items"], openapi_extra=_body("an item"))
     async def insert_item(request: Request) -> Response:
         """Store what is told of an item."""
-        await asyncio.to_thread(service.put_items, [_item(one_in(await request.body()))])
+        item = await read_from(request, lambda body: _item(one_in(body)))
+        await asyncio.to_thread(service.put_items, [item])
         return as_json({"RowAffected": 1})
 
     @api.post("/items", tags=["items"], openapi_extra=_body("a list of items"))
     async def insert_items(request: Request) -> Response:
         """Store what is told of items."""
-        items = [_item(record) for record in records_in(await request.body())]
+        items = await read_from(request, lambda body: [_item(record) for record in records_in(body)])
         await asyncio.to_thread(service.put_items, items)
         return as_json({"RowAffected": len(items)})
 
@@ -368,7 +367,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.patch("/item/{item_id}", tags=["items"], openapi_extra=_body("what to change of an item"))
     async def update_item(request: Request, item_id: PathId) -> Response:
         """Change what is told of an item."""
-        changes = _changes(one_in(await request.body()), _ITEM_KEYS)
+        changes = await read_from(request, lambda body: _changes(one_in(body), _ITEM_KEYS))
         if await asyncio.to_thread(service.patch_item, item_id, changes) is None:
             raise UnknownNameError(f"there is no item {item_id!r}.")
         return as_json({"RowAffected": 1})
@@ -431,6 +430,13 @@ def _renamed(record: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, An
 def _feedback(record: Mapping[str, Any]) -> dict[str, Any]:
     found = _renamed(record, _FEEDBACK_KEYS)
     return {key: value for key, value in found.items() if not (key == "timestamp" and value == "")}
+
+
+def _met_in(body: bytes) -> list[str]:
+    """Return the items of a session."""
+    records = records_in(body) if body else []
+    events = [event_of(_feedback(record) | {"user_id": "session"}, now=0) for record in records]
+    return [event.item_id for event in events if event.item_id is not None]
 
 
 def _events(body: bytes, now: int) -> list[Event]:
