@@ -28,7 +28,7 @@ from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
 from edgewise.serve.arrivals import with_arrivals
-from edgewise.serve.followed import Followed
+from edgewise.serve.followed import Followed, settle
 from edgewise.store import Appended, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import SteadyClock, subject_of
 from edgewise.types import Bools, Floats, Index
@@ -153,6 +153,7 @@ class Service:
             after = page[-1].item_id
         serving = self._load(version)
         serving.pipeline.recommend("", 1)  # compiles what is compiled at the first call
+        settle()
         self._answer_with(serving)
         self._follower.start()
         log("ready", version=version, model=serving.model.name, log_seq=self.seq, covered=serving.followed.covered)
@@ -417,6 +418,8 @@ class Service:
         numba.set_num_threads(1)  # of this thread alone: requests need the other processors
         with self._swapping:
             self.models.path(version)
+            if not points and self.models.current != version:  # a swap came in between: what it wrote down answers
+                return
             if self.serving.version != version:
                 serving = self._load(version)
                 serving.pipeline.recommend("", 1)
@@ -443,7 +446,7 @@ class Service:
         erased = serving.followed.erased_items
         if not erased:
             return
-        names = {item for item in self._items if subject_of(item) in erased}
+        names = {item for item in list(self._items) if subject_of(item) in erased}
         names |= {serving.item_ids[place] for subject, place in serving.subjects.items() if subject in erased}
         serving.followed.bring_back([item for item in names if self.store.item(item) is not None])
 
