@@ -1,7 +1,7 @@
 """From a user to a list: candidates of several sources, filtered, ranked, re-ranked; each stage named and timed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from edgewise.config import Settings
-from edgewise.errors import UnknownNameError
+from edgewise.errors import ConfigError, UnknownNameError
 from edgewise.pipeline.fallback import FALLBACK
 from edgewise.pipeline.first import first_of_each
 from edgewise.pipeline.live import DAY_MS, Known, LiveEvents, LiveUsers, MakeIndex
@@ -20,6 +20,9 @@ from edgewise.recommender import Recommender
 from edgewise.rerank import Candidates, Diversity, Freshness, Reranker
 from edgewise.types import Bools, Floats, Index
 
+ANYTHING = "catalogue"
+"""The source of what is shown where neither model nor fallback has anything to say."""
+
 _MAX_CATEGORIES = 256
 """Categories whose items are kept in mind."""
 
@@ -27,6 +30,7 @@ _MAX_CATEGORIES = 256
 class RerankConfig(Settings):
     """[rerank]: what is done to the order of the best candidates; nothing where every weight is 0."""
 
+    stages: tuple[str, ...] = ("freshness", "diversity")  # re-rankers, one after the other
     diversity: NonNegativeFloat = 0.0  # 0 is relevance alone, 1 variety alone
     freshness: NonNegativeFloat = 0.0  # 0 is relevance alone, 1 age alone
     half_life_days: PositiveFloat = 7.0  # an item gains half as much for its freshness when it is this old
@@ -43,6 +47,13 @@ class PipelineConfig(Settings):
     hidden: tuple[str, ...] = ()  # ids of items that are never shown
 
 
+RERANKERS: dict[str, Callable[[RerankConfig], Reranker | None]] = {
+    "freshness": lambda config: Freshness(config.freshness, config.half_life_days) if config.freshness else None,
+    "diversity": lambda config: Diversity(config.diversity) if config.diversity else None,
+}
+"""Every re-ranker by its name, from the settings; None where they ask for nothing of it. One line makes a new one known."""
+
+
 @dataclass(frozen=True)
 class Served:
     """A list for one user.
@@ -50,7 +61,8 @@ class Served:
     Attributes:
         items: int64 [n], by dense index, best first. scores: float32 [n], of the source.
         sources: which source each item is from. note: why others than the first source answered; "" where that did.
-        stages_ms: name of each stage to the milliseconds it took.
+        stages_ms: name of each stage to the milliseconds it took; of several sources or re-rankers also each one's own part, as
+            "candidates/similar", which is in its stage's time as well.
     """
 
     items: Index
@@ -84,16 +96,13 @@ class Pipeline:
     ) -> None:
         self.config = PipelineConfig() if config is None else config
         self.users = LiveUsers(model, LiveEvents() if live is None else live, make_index)
+        if not self.config.sources:
+            raise ConfigError(f"sources names no source; there are {', '.join(SOURCES)}.")
         self.sources = [_source(name) for name in self.config.sources]
         if SimilarSource.name in self.config.sources:
             _ = self.users.likeness  # made now, so that nobody has to wait for it
         self.fallback = [_source(name) for name in self.config.fallback]
-        rerank = RerankConfig() if rerank is None else rerank
-        self.rerankers: list[Reranker] = []
-        if rerank.freshness:
-            self.rerankers.append(Freshness(rerank.freshness, rerank.half_life_days))
-        if rerank.diversity:
-            self.rerankers.append(Diversity(rerank.diversity))
+        self.rerankers = _rerankers(RerankConfig() if rerank is None else rerank)
         self.may_be_shown = self._may_be_shown()
         self._categories: dict[str, Bools] = {}
 
@@ -120,6 +129,7 @@ class Pipeline:
         category: str | None = None,
         among: Bools | None = None,
         now_ms: float | None = None,
+        since_training_alone: bool = False,
     ) -> Served:
         """Make a list for one user, known or not; empty only where nothing at all may be shown.
 
@@ -128,16 +138,19 @@ class Pipeline:
             exclude_seen: leave out what the user met at any time. exclude: ids of further items to leave out.
             category: show items of this category alone. among: bool [n_items], show these alone.
             now_ms: the time by which an item's age is told; None: the clock.
+            since_training_alone: leave out what training knew of an id, as of somebody who was erased.
         """
         watch = _Watch()
-        known = user if isinstance(user, Known) else self.users.known(user)
+        known = user
+        if not isinstance(known, Known):
+            known = self.users.known(known, since_training_alone=since_training_alone)
         watch.ends("user")
         allowed = self._allowed(known, exclude, category, exclude_seen=exclude_seen)
         if among is not None:
             allowed &= among
         question = Question(self.users, known, allowed)
         watch.ends("filter")
-        items, scores, origin = self._candidates(question, self._n_candidates(k))
+        items, scores, origin = self._candidates(question, self._n_candidates(k), watch)
         watch.ends("candidates")
         if not self._is_by_model_alone:
             items, scores, origin = _ranked(question, items, scores, origin)
@@ -146,6 +159,8 @@ class Pipeline:
             n = k if place == len(self.rerankers) else items.size
             order = reranker.order(self._described(items, scores, now_ms), n)
             items, scores, origin = items[order], scores[order], origin[order]
+            if len(self.rerankers) > 1:
+                watch.part("rerank", reranker.name)
         watch.ends("rerank")
         items, scores = items[:k], scores[:k]
         names = [self.sources[place].name for place in origin[:k].tolist()]
@@ -176,11 +191,15 @@ class Pipeline:
             allowed &= self.of_category(category)
         return allowed
 
-    def _candidates(self, question: Question, n: int) -> tuple[Index, Floats, Index]:
+    def _candidates(self, question: Question, n: int, watch: "_Watch") -> tuple[Index, Floats, Index]:
         """Ask all sources; an item that several propose counts for the first of them, whose number is its origin."""
-        parts = [source.propose(question, n) for source in self.sources]
-        if len(parts) == 1:
-            return *parts[0], np.zeros(parts[0][0].size, dtype=np.int64)
+        if len(self.sources) == 1:
+            items, scores = self.sources[0].propose(question, n)
+            return items, scores, np.zeros(items.size, dtype=np.int64)
+        parts = []
+        for source in self.sources:
+            parts.append(source.propose(question, n))
+            watch.part("candidates", source.name)
         items, scores = (np.concatenate(found) for found in zip(*parts, strict=True))
         origin = np.repeat(np.arange(len(parts)), [found.size for found, _ in parts])
         first = first_of_each(items)
@@ -189,7 +208,10 @@ class Pipeline:
     def _filled(
         self, question: Question, items: Index, scores: Floats, names: list[str], k: int
     ) -> tuple[Index, Floats, list[str]]:
-        """Add what the fallback proposes until the list is full; without `fill`, the first that proposes anything."""
+        """Add what the fallback proposes until the list is full; without `fill`, the first that proposes anything.
+
+        Where none proposes anything, such as of new items alone, those that may be shown come in the order of the model.
+        """
         for source in self.fallback:
             if items.size >= k or (items.size and not self.config.fill):
                 break
@@ -198,6 +220,9 @@ class Pipeline:
             items = np.concatenate([items, found[new]])[:k]
             scores = np.concatenate([scores, of_found[new]])[:k]
             names = [*names, *[source.name] * int(new.sum())][:k]
+        if not items.size:
+            items = np.flatnonzero(question.allowed)[:k].astype(np.int64)
+            scores, names = np.zeros(items.size, dtype=np.float32), [ANYTHING] * items.size
         return items, scores, names
 
     def _why(self, known: Known) -> str:
@@ -263,13 +288,28 @@ def _source(name: str) -> Source:
     return SOURCES[name]()
 
 
+def _rerankers(config: RerankConfig) -> list[Reranker]:
+    found = []
+    for name in config.stages:
+        if name not in RERANKERS:
+            raise UnknownNameError(f"there is no re-ranker {name!r}; there are {', '.join(RERANKERS)}.")
+        if (reranker := RERANKERS[name](config)) is not None:
+            found.append(reranker)
+    return found
+
+
 class _Watch:
-    """Times one stage after the other; `ms` has the milliseconds of each by its name."""
+    """Times one stage after the other, and parts of a stage; `ms` has the milliseconds of each by its name."""
 
     def __init__(self) -> None:
         self.ms: dict[str, float] = {}
-        self._since = time.perf_counter()
+        self._since = self._part_since = time.perf_counter()
 
     def ends(self, stage: str) -> None:
         now = time.perf_counter()
-        self.ms[stage], self._since = (now - self._since) * 1000, now
+        self.ms[stage] = (now - self._since) * 1000
+        self._since = self._part_since = now
+
+    def part(self, stage: str, name: str) -> None:
+        now = time.perf_counter()
+        self.ms[f"{stage}/{name}"], self._part_since = (now - self._part_since) * 1000, now

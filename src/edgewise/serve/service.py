@@ -193,7 +193,7 @@ class Service:
     ) -> List:
         """List what suits a user, known or not."""
         serving = self.serving
-        found = self._listed(serving, self._known(serving, user_id), n, offset, category, exclude_seen=exclude_seen)
+        found = self._listed(serving, user_id, n, offset, category, exclude_seen=exclude_seen)
         self.on_listed(user_id, found)
         return found
 
@@ -595,10 +595,16 @@ class Service:
         return mask
 
     def _listed(
-        self, serving: Serving, known: Known, n: int, offset: int, category: str | None, *, exclude_seen: bool
+        self, serving: Serving, user: str | Known, n: int, offset: int, category: str | None, *, exclude_seen: bool
     ) -> List:
         among = None if category is None else self._of_category(serving, category)
-        served = serving.pipeline.recommend(known, n + offset, exclude_seen=exclude_seen, among=among)
+        served = serving.pipeline.recommend(
+            user,
+            n + offset,
+            exclude_seen=exclude_seen,
+            among=among,
+            since_training_alone=isinstance(user, str) and serving.followed.is_erased(user),
+        )
         items, scores = served.items[offset:].tolist(), served.scores[offset:].tolist()
         return List(
             [serving.item_ids[place] for place in items],
