@@ -130,6 +130,7 @@ def _serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # what a caller says of its address is no reason to believe it
             limit_concurrency=config.max_connections,
             timeout_graceful_shutdown=max(1, round(config.grace_s)),
             http=impatient_after(config.head_timeout_s),
