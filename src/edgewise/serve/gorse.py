@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -28,10 +29,11 @@ from edgewise.serve.asked import (
 from edgewise.serve.keys import Role
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import List, Service
-from edgewise.store import Event, StoredItem, StoredUser, event_of
+from edgewise.store import Event, EventStore, StoredItem, StoredUser, event_of
 from edgewise.store.event import checked_id
 
 _NO_TIME = "0001-01-01T00:00:00Z"  # how Gorse writes that there is none
+_VERSION = "#"  # behind the id of a feedback that took the place of another
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
@@ -216,12 +218,19 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
         return n_new
 
     @api.post("/feedback", tags=["feedback"], openapi_extra=_body("a feedback or a list of them"))
-    @api.put("/feedback", tags=["feedback"], openapi_extra=_body("a feedback or a list of them"))
     async def insert_feedback(request: Request) -> Response:
         """Store feedback; answered when it is on the disk and the next list knows it."""
         now = service.clock.now()
         events = await read_from(request, lambda body: _events(body, now))
         await store(events)
+        return as_json({"RowAffected": len(events)})
+
+    @api.put("/feedback", tags=["feedback"], openapi_extra=_body("a feedback or a list of them"))
+    async def upsert_feedback(request: Request) -> Response:
+        """Store feedback, also where the same is there with another value, which this one takes the place of."""
+        now = service.clock.now()
+        events = await read_from(request, lambda body: _events(body, now))
+        await store(await asyncio.to_thread(_renewed, service.store, events))
         return as_json({"RowAffected": len(events)})
 
     @api.get("/feedback", tags=["feedback"])
@@ -429,7 +438,7 @@ def _renamed(record: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, An
 
 def _feedback(record: Mapping[str, Any]) -> dict[str, Any]:
     found = _renamed(record, _FEEDBACK_KEYS)
-    return {key: value for key, value in found.items() if not (key == "timestamp" and value == "")}
+    return {key: value for key, value in found.items() if not (key == "timestamp" and value in ("", _NO_TIME))}
 
 
 def _met_in(body: bytes) -> list[str]:
@@ -447,6 +456,24 @@ def _events(body: bytes, now: int) -> list[Event]:
         except DataError as error:
             raise DataError(f"feedback {place}: {error}") from None
     return events
+
+
+def _renewed(store: EventStore, events: Sequence[Event]) -> list[Event]:
+    """Give events ids of their own where the store has the same with another value: a store keeps the first of an id."""
+    versions: dict[str, list[Event]] = {}
+    for user_id in {event.user_id for event in events}:
+        for event in store.of_user(user_id):
+            versions.setdefault(event.event_id.partition(_VERSION)[0], []).append(event)
+    found = []
+    for event in events:
+        there = versions.setdefault(event.event_id, [])
+        if there and there[-1].value == event.value:
+            new = there[-1]
+        else:
+            new = replace(event, event_id=f"{event.event_id}{_VERSION}{len(there)}") if there else event
+            there.append(new)
+        found.append(new)
+    return found
 
 
 def _user(record: Mapping[str, Any]) -> StoredUser:
