@@ -11,18 +11,19 @@ import pytest
 
 from edgewise.data import Dataset
 from edgewise.models import build
+from edgewise.pipeline.recommend import PipelineConfig
 from edgewise.serve.service import Service
 from edgewise.store import Event, StoredItem, StoreFolder
 from edgewise.testing.planted import planted_tastes
 
 
 @contextmanager
-def serving(folder: Path, model: Path | None = None) -> Iterator[Service]:
+def serving(folder: Path, model: Path | None = None, pipeline: PipelineConfig | None = None) -> Iterator[Service]:
     store_folder = StoreFolder.open(folder / "store")
     if model is not None:
         store_folder.models.swap(store_folder.models.add(model))
     store = store_folder.events()
-    service = Service(store, store_folder.models, follow_s=0.01)
+    service = Service(store, store_folder.models, pipeline, follow_s=0.01)
     service.start()
     yield service
     service.close()
@@ -96,6 +97,40 @@ def test_an_item_is_placed_by_what_is_told_of_it(tmp_path: Path) -> None:
         assert service.recommend(of_group(1)[0], 10, category="kind1").ids.count("6000") == 1
         service.put_items([StoredItem("6000", is_hidden=True, labels=told[0].labels)])
         assert "6000" not in service.recommend(of_group(1)[0], 44).ids
+
+
+def test_a_rule_obeys_what_is_told_of_items(tmp_path: Path) -> None:
+    planted = planted_tastes()
+    table = pl.DataFrame(
+        {"item_id": list(planted.groups), "stock": [0 if item == 1001 else 5 for item in planted.groups]}
+    )
+    data = Dataset.from_frame(planted.train.to_frame().select("user_id", "item_id"), items=table)
+    build("als").fit(data).save(tmp_path / "model")
+    config = PipelineConfig(rule="stock > 0", hidden=("9001",))
+
+    def shown(service: Service) -> set[str]:
+        return set(service.recommend("stranger", 50).ids)
+
+    day = 1_717_143_960_000
+    with serving(tmp_path, tmp_path / "model", config) as service:
+        assert {"1000", "1001"} & shown(service) == {"1000"}
+        service.put_items([StoredItem("1000", labels={"stock": 0}), StoredItem("1001", labels={"stock": "3"})])
+        assert {"1000", "1001"} & shown(service) == {"1001"}
+        service.patch_item("1000", {"labels": {"stock": 2}})
+        assert {"1000", "1001"} & shown(service) == {"1000", "1001"}
+        service.patch_item("1001", {"labels": {"stock": 0}})
+        told = {"8000": {"stock": 1}, "8001": {"stock": 0}, "8002": None, "9001": {"stock": 1}}
+        service.put_items([StoredItem(item, labels=labels, timestamp=day) for item, labels in told.items()])
+        assert service.latest(10).ids == ["8000"], "of those that the model cannot place yet"
+        service.accept(views("8001", of_group(0)[1:6]))
+        service.accept(views("8000", of_group(0)[1:6]))
+        assert soon(lambda: service.knows_item("8000") and service.knows_item("8001"))
+        assert {"8000", "8001", "1000", "1001"} & shown(service) == {"8000", "1000"}
+    with serving(tmp_path, None, config) as service:
+        assert {"8000", "8001", "1000", "1001"} & shown(service) == {"8000", "1000"}
+        service.erase_item("1001")
+        service.put_items([StoredItem("1001")])
+        assert "1001" not in shown(service), "as training knew it"
 
 
 def test_a_model_that_takes_no_new_items_goes_on_as_it_is(model: Path, tmp_path: Path) -> None:

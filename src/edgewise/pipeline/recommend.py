@@ -6,6 +6,7 @@ from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from edgewise.config import Settings
@@ -16,9 +17,14 @@ from edgewise.pipeline.live import DAY_MS, Known, LiveEvents, LiveUsers, MakeInd
 from edgewise.pipeline.rules import holds, rule_mask
 from edgewise.pipeline.sources import SOURCES, ModelSource, Question, SimilarSource, Source
 from edgewise.pipeline.titles import category_column
+from edgewise.pipeline.told import told_columns
 from edgewise.recommender import Recommender
 from edgewise.rerank import Candidates, Diversity, Freshness, Reranker
+from edgewise.store import StoredItem
 from edgewise.types import Bools, Floats, Index
+
+NO_RULE = "True"
+"""The rule that lets everything through."""
 
 ANYTHING = "catalogue"
 """The source of what is shown where neither model nor fallback has anything to say."""
@@ -43,7 +49,7 @@ class PipelineConfig(Settings):
     fallback: tuple[str, ...] = (FALLBACK, "latest")  # who answers where no source does, the first that can
     fill: bool = False  # whether the fallback also fills a list that is too short
     n_candidates: PositiveInt = 100  # of each source
-    rule: str = "True"  # which items may be shown, such as: stock > 0 and "adult" not in genres
+    rule: str = NO_RULE  # which items may be shown, such as: stock > 0 and "adult" not in genres
     hidden: tuple[str, ...] = ()  # ids of items that are never shown
 
 
@@ -244,11 +250,31 @@ class Pipeline:
         catalogue = self.users.catalogue
         n = len(catalogue.items)
         table = catalogue.items.ids.to_frame("item_id") if catalogue.item_table is None else catalogue.item_table
-        mask = np.ones(n, dtype=np.bool_) if self.config.rule == "True" else rule_mask(self.config.rule, table)
+        mask = np.ones(n, dtype=np.bool_) if self.config.rule == NO_RULE else rule_mask(self.config.rule, table)
         if self.config.hidden:
             index = catalogue.items.index_of(catalogue.items.from_text(list(self.config.hidden)))
             mask[index[index >= 0]] = False
         return mask
+
+    def lets_through(self, told: Sequence[StoredItem]) -> list[bool]:
+        """Tell of items, known to the model or not, whether the rule and `hidden` allow them with what is told of them since."""
+        shown = [item.item_id not in self.config.hidden for item in told]
+        if not told or self.config.rule == NO_RULE:
+            return shown
+        catalogue = self.users.catalogue
+        texts = [item.item_id for item in told]
+        index = catalogue.items.index_of(catalogue.items.from_text(texts))
+        table = catalogue.items.ids.to_frame("item_id") if catalogue.item_table is None else catalogue.item_table
+        places = pl.Series([place if place >= 0 else None for place in index.tolist()], dtype=pl.Int64)
+        rows = table.select(pl.all().gather(places))  # of one that the model does not know nothing is there
+        if table.width > 1:
+            rows = rows.with_columns(
+                pl.coalesce(column, pl.col(column.name)) for column in told_columns(table, told, "item")
+            )
+        rows = rows.with_columns(pl.Series("item_id", texts).cast(table.schema["item_id"], strict=False))
+        return [
+            is_shown and bool(passes) for is_shown, passes in zip(shown, rule_mask(self.config.rule, rows), strict=True)
+        ]
 
     def of_category(self, category: str) -> Bools:
         """Tell which items are of a category: bool [n_items], not to be written to."""

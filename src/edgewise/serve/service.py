@@ -7,7 +7,7 @@ What is known of a user is therefore always what a replay of the log would give.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,7 +23,7 @@ from edgewise.models import load
 from edgewise.pipeline.explaining import explain_pair
 from edgewise.pipeline.live import Known
 from edgewise.pipeline.neighbours import similar_users
-from edgewise.pipeline.recommend import Pipeline, PipelineConfig, RerankConfig
+from edgewise.pipeline.recommend import NO_RULE, Pipeline, PipelineConfig, RerankConfig
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
@@ -49,6 +49,7 @@ class Serving:
         followed: what the log tells beyond the model.
         trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
         categories: the items of those asked for since something was told of an item.
+        ruled: items of which something is told, and whether rule and settings let them through as they were told last.
     """
 
     version: str
@@ -62,6 +63,12 @@ class Serving:
     trained: Pipeline
     arrived: frozenset[str] = frozenset()
     categories: dict[str, Bools] = field(default_factory=dict)
+    ruled: dict[str, tuple[StoredItem, bool]] = field(default_factory=dict)
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether a rule says which items may be shown."""
+        return self.pipeline.config.rule != NO_RULE
 
     @property
     def model(self) -> Recommender:
@@ -219,6 +226,7 @@ class Service:
         serving = self.serving
         times = serving.pipeline.users.times
         known = np.full(len(serving.item_ids), np.nan) if times is None else times.copy()
+        hidden = set(serving.pipeline.config.hidden)
         others: list[tuple[float, str]] = []
         for item in list(self._items.values()):
             if item.timestamp is None:
@@ -226,7 +234,12 @@ class Service:
             place = serving.item_index.get(item.item_id)
             if place is not None:
                 known[place] = item.timestamp
-            elif not item.is_hidden and (category is None or category in item.categories):
+            elif (
+                not item.is_hidden
+                and item.item_id not in hidden
+                and (category is None or category in item.categories)
+                and (not serving.has_rule or serving.ruled.get(item.item_id, (item, False))[1])
+            ):
                 others.append((item.timestamp, item.item_id))
         known[~self._among(serving, category)] = np.nan
         wanted = n + offset
@@ -465,6 +478,7 @@ class Service:
         user_ids = [str(user) for user in model.catalogue.users.ids.to_list()]
         serving = _serving(version, pipeline, followed, user_ids, pipeline)
         self._bring_back(serving)
+        self._apply_rule(serving, list(self._items.values()))
         with self._following:
             followed.met |= followed.live.items() | set(self._items)
         try:
@@ -504,7 +518,8 @@ class Service:
             model = trained.model  # what had arrived was erased, or is no longer what could be placed
         pipeline = trained if model is trained.model else trained.extended(model)
         found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained)
-        found = replace(found, arrived=frozenset(item for item in wanted if item in found.item_index))
+        arrived = frozenset(item for item in wanted if item in found.item_index)
+        found = replace(found, arrived=arrived, ruled=serving.ruled)
         pipeline.recommend("", 1)
         self._show(found)
         return found
@@ -570,11 +585,22 @@ class Service:
         with self._telling:
             serving.categories.clear()
             mask = serving.may_be_shown.copy()
+            if serving.has_rule:
+                self._apply_rule(serving, self._items.values())
+                ruled = [(item, serving.ruled[item][1]) for item in self._items if item in serving.item_index]
+                mask[[serving.item_index[item] for item, _ in ruled]] = [is_shown for _, is_shown in ruled]
             hidden = [item.item_id for item in self._items.values() if item.is_hidden]
             mask[[serving.item_index[item] for item in hidden if item in serving.item_index]] = False
             if erased := serving.followed.erased_items:
                 mask[[serving.subjects[subject] for subject in erased if subject in serving.subjects]] = False
             serving.pipeline.may_be_shown = mask
+
+    def _apply_rule(self, serving: Serving, told: Iterable[StoredItem]) -> None:
+        """Find out what the rule says of items as they are told now, where that was not found out before."""
+        if serving.has_rule:
+            new = [item for item in told if serving.ruled.get(item.item_id, (None, False))[0] is not item]
+            shown = serving.trained.lets_through(new)
+            serving.ruled.update({item.item_id: (item, is_shown) for item, is_shown in zip(new, shown, strict=True)})
 
     def _among(self, serving: Serving, category: str | None) -> Bools:
         """Tell which items may be shown, of a category where one is asked for."""
