@@ -19,6 +19,7 @@ from edgewise.serve.direct import Direct, ErrorHandler
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
+from edgewise.serve.limits import is_deeper
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
@@ -52,6 +53,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         one_thread_each()  # for what is done at once, on this thread
+        is_deeper(b"[]", 1)  # compiles it
         yield
         workers.close()
 
