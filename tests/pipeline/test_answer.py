@@ -51,6 +51,11 @@ def test_the_part_of_the_fallback_that_answered_is_named(model: Recommender) -> 
     [filled] = answer(model, pl.Series(["u000"]), 44, n_reasons=1, pipeline=filling)
     assert (filled.source, filled.note) == ("item-knn", "too few candidates")
     assert filled.items[0].reasons
+    several = Pipeline(model, config=PipelineConfig(sources=("model", "popular")))
+    assert [given.source for given in answer(model, pl.Series(["u000", "nobody"]), 4, pipeline=several)] == [
+        "item-knn",
+        "popular",
+    ]
 
 
 def test_text_that_cannot_be_an_id_is_an_unknown_user(planted: Planted) -> None:

@@ -41,7 +41,8 @@ class Answer:
     """Recommendations for one user.
 
     Attributes:
-        user_id: as asked. source: the model's name, or which part of the fallback answered, such as "popular". note: why the fallback did.
+        user_id: as asked. source: where the first item is from: the model's name, or another source or part of the fallback, such as "popular".
+        note: why the fallback answered.
         items: best first.
     """
 
@@ -135,10 +136,9 @@ def _as_answer(
     catalogue = model.catalogue
     ids = catalogue.items.ids_at(served.items)
     first = served.sources[0] if served.sources else FALLBACK
-    is_by_model = not served.note or first == ModelSource.name
-    source = model.name if is_by_model else first
+    source = model.name if first == ModelSource.name else first
     reasons: list[tuple[str, ...]] = [()] * len(ids)
-    if n_reasons and is_by_model:
+    if n_reasons and (not served.note or first == ModelSource.name):
         found = explain_list(model, user_id, newcomer, ids, n_reasons)
         reasons = [tuple(reason_texts(catalogue, why.reasons)) for why in found]
     return Answer(name, source, served.note, _items(ids, titles_of(catalogue, ids), served.scores.tolist(), reasons))
