@@ -12,6 +12,7 @@ import pytest
 from edgewise.serve import asked, v1
 from edgewise.serve.app import create_app
 from edgewise.serve.keys import Keys
+from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
 from edgewise.store import StoreFolder, event
@@ -83,3 +84,16 @@ def test_lists_of_a_batch_are_written_beside_the_event_loop(app: Any, monkeypatc
     ]
     assert len(where) == 3
     assert threading.get_ident() not in where
+
+
+def test_figures_are_written_beside_the_event_loop(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[int] = []
+
+    def noting(_: Metrics) -> bytes:
+        where.append(threading.get_ident())
+        return b""
+
+    monkeypatch.setattr(Metrics, "text", noting)
+    assert asyncio.run(ask(app, "GET", "/metrics", None)).status_code == 200
+    assert len(where) == 1
+    assert where[0] != threading.get_ident()

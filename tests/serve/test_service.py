@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -93,3 +94,32 @@ def test_of_an_erased_user_no_reason_is_left(service: Service) -> None:
     }
     service.accept([Event("e", "u000", "1000", timestamp=1)])
     assert [reason["item_id"] for reason in service.explain("u000", "1003", 3)["reasons"]] == [1000]
+
+
+class Counted(dict[str, StoredItem]):
+    """Counts how often all of it is gone through."""
+
+    n = 0
+
+    def values(self) -> Any:
+        self.n += 1
+        return super().values()
+
+
+def test_the_latest_are_put_in_order_once_until_something_is_told(service: Service) -> None:
+    day = 86_400_000
+    items = [StoredItem(str(item), timestamp=day * (item - 900), categories=("new",)) for item in (1005, 1007, 9000)]
+    service.put_items(
+        [*items, StoredItem("9001", timestamp=day * 9000), StoredItem("9002", is_hidden=True, timestamp=day * 9999)]
+    )
+    told = service._items = Counted(service._items)
+    assert service.latest(9).ids == ["9001", "9000", "1007", "1005"]
+    assert service.latest(9, category="new").ids == ["9000", "1007", "1005"]
+    told.n = 0
+    assert service.latest(2, offset=1).ids == ["9000", "1007"]
+    assert service.latest(1).scores == [day * 9000 / 1000]
+    assert told.n == 0
+    service.put_items([StoredItem("1005", timestamp=day * 10_000)])
+    assert service.latest(2).ids == ["1005", "9001"]
+    service.erase_item("9001")
+    assert service.latest(9).ids == ["1005", "9000", "1007"]

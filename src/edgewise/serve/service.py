@@ -49,6 +49,7 @@ class Serving:
         followed: what the log tells beyond the model.
         trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
         categories: the items of those asked for since something was told of an item.
+        newest: items by their times, where somebody asked since something was told of an item.
         ruled: items of which something is told, and whether rule and settings let them through as they were told last.
     """
 
@@ -64,6 +65,7 @@ class Serving:
     arrived: frozenset[str] = frozenset()
     categories: dict[str, Bools] = field(default_factory=dict)
     ruled: dict[str, tuple[StoredItem, bool]] = field(default_factory=dict)
+    newest: list["_Newest"] = field(default_factory=list)
 
     @property
     def has_rule(self) -> bool:
@@ -79,6 +81,20 @@ class Serving:
     def subjects(self) -> dict[str, int]:
         """The place of each item by what the log calls it once it is erased."""
         return {subject_of(item): place for place, item in enumerate(self.item_ids)}
+
+
+@dataclass(frozen=True)
+class _Newest:
+    """Items of which a time is known, the newest first: ids, milliseconds since 1970, places in the model (-1: not there).
+
+    Attributes:
+        others: of those that are not in the model, whether they may be shown.
+    """
+
+    ids: list[str]
+    times: list[float]
+    places: Index
+    others: Bools
 
 
 @dataclass(frozen=True)
@@ -224,37 +240,56 @@ class Service:
     def latest(self, n: int, offset: int = 0, category: str | None = None) -> List:
         """List the newest items by the times that were told of them, here or in training, in seconds since 1970."""
         serving = self.serving
+        among = self._among(serving, category)
+        newest = self._newest(serving)
+        may = newest.others.copy()
+        if category is not None:
+            told = self._items
+            for place in np.flatnonzero(may).tolist():
+                item = told.get(newest.ids[place])
+                may[place] = item is not None and category in item.categories
+        is_known = newest.places != UNKNOWN
+        may[is_known] = among[newest.places[is_known]]
+        found = np.flatnonzero(may)[offset : n + offset].tolist()
+        return List(
+            [newest.ids[place] for place in found],
+            [newest.times[place] / 1000 for place in found],
+            [self._title(serving, newest.ids[place]) for place in found],
+            ("latest",) * len(found),
+            "",
+            serving.version,
+        )
+
+    def _newest(self, serving: Serving) -> "_Newest":
+        """Return all items of which a time is known, the newest first; kept until something is told of an item."""
+        with self._telling:
+            if not serving.newest:
+                serving.newest.append(self._newest_of(serving))
+            return serving.newest[0]
+
+    def _newest_of(self, serving: Serving) -> "_Newest":
         times = serving.pipeline.users.times
         known = np.full(len(serving.item_ids), np.nan) if times is None else times.copy()
         hidden = set(serving.pipeline.config.hidden)
-        others: list[tuple[float, str]] = []
-        for item in list(self._items.values()):
+        rows: list[tuple[float, str, int, bool]] = []
+        for item in self._items.values():
             if item.timestamp is None:
                 continue
             place = serving.item_index.get(item.item_id)
             if place is not None:
                 known[place] = item.timestamp
-            elif (
-                not item.is_hidden
-                and item.item_id not in hidden
-                and (category is None or category in item.categories)
-                and (not serving.has_rule or serving.ruled.get(item.item_id, (item, False))[1])
-            ):
-                others.append((item.timestamp, item.item_id))
-        known[~self._among(serving, category)] = np.nan
-        wanted = n + offset
-        there = np.flatnonzero(~np.isnan(known))
-        there = there[np.argsort(-known[there], kind="stable")[:wanted]]
-        found = [(known[place], serving.item_ids[place]) for place in there.tolist()] + others
-        found.sort(key=lambda pair: (-pair[0], pair[1]))
-        found = found[offset:wanted]
-        return List(
-            [item for _, item in found],
-            [time / 1000 for time, _ in found],
-            [self._title(serving, item) for _, item in found],
-            ("latest",) * len(found),
-            "",
-            serving.version,
+            else:
+                is_ruled_out = serving.has_rule and not serving.ruled.get(item.item_id, (item, False))[1]
+                may_be_shown = not (item.is_hidden or item.item_id in hidden or is_ruled_out)
+                rows.append((item.timestamp, item.item_id, UNKNOWN, may_be_shown))
+        there = np.flatnonzero(~np.isnan(known)).tolist()
+        rows += [(float(known[place]), serving.item_ids[place], place, False) for place in there]
+        rows.sort(key=lambda row: (-row[0], row[1]))
+        return _Newest(
+            [item for _, item, _, _ in rows],
+            [time for time, _, _, _ in rows],
+            np.array([place for _, _, place, _ in rows], dtype=np.int64),
+            np.array([may_be_shown for _, _, _, may_be_shown in rows], dtype=np.bool_),
         )
 
     def similar_items(self, item_id: str, n: int, offset: int = 0, category: str | None = None) -> List:
@@ -584,6 +619,7 @@ class Service:
         """Let a model's lists obey what is told of items."""
         with self._telling:
             serving.categories.clear()
+            serving.newest.clear()
             mask = serving.may_be_shown.copy()
             if serving.has_rule:
                 self._apply_rule(serving, self._items.values())
