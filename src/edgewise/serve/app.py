@@ -16,6 +16,7 @@ from edgewise.logs import log
 from edgewise.serve.asked import Workers, as_json, one_thread_each
 from edgewise.serve.browse_routes import browse_routes
 from edgewise.serve.direct import Direct, ErrorHandler
+from edgewise.serve.document import App
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
@@ -54,10 +55,11 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         one_thread_each()  # for what is done at once, on this thread
         is_deeper(b"[]", 1)  # compiles it
+        app.openapi()  # made now, so that nobody has to wait for it
         yield
         workers.close()
 
-    app = FastAPI(
+    app = App(
         title="Edgewise",
         version=__version__,
         description="Recommendations of a fitted model that learn from each event.",
