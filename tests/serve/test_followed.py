@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewise.errors import StoreError
 from edgewise.models import build
 from edgewise.refit import RefitSettings, refit
 from edgewise.serve.followed import Followed
@@ -246,6 +247,28 @@ def test_a_damaged_version_that_became_current_is_tried_once_and_another_is_take
         time.sleep(0.01)
     assert service.serving.version == good
     service.close()
+
+
+def test_a_store_that_is_gone_for_a_moment_lets_nothing_be_counted_twice(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {subject_of("new"): "new"}
+    followed = Followed(store, 0, names)
+    store.append([event(1, "new", 1000, "like"), event(2, "new", 1001, "like")])
+    followed.read()
+    store.append([event(3, "other", 1002, "like"), event(4, "new", 1003, "like")])
+    store.erase_events("new", "1000")
+    with monkeypatch.context() as gone:
+        gone.setattr(store, "of_user", lambda *_, **__: (_ for _ in ()).throw(StoreError("gone")))
+        with pytest.raises(StoreError, match="gone"):
+            followed.read()
+    assert followed.read() == 1
+    assert followed.seq == store.last_seq
+    assert followed.live.items_of("new") == (["1001", "1003"], [])
+    store.append([event(5, "other", 1002, "unlike")])
+    followed.read()
+    assert followed.live.items_of("other") == ([], []), "liked once, and taken back"
+    assert not names
 
 
 def test_what_was_read_of_a_long_log_is_left_alone_by_the_garbage_collector(store: SqliteStore) -> None:

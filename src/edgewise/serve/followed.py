@@ -61,15 +61,17 @@ class Followed:
         n = 0
         while entries := self.store.since(self.seq, _PAGE):
             before = set(self.erased_items)
-            self._take(entries)
+            try:
+                self._take(entries)
+            finally:
+                if self.erased_items != before:
+                    on_items()
             self.seq = entries[-1][0]
             n += len(entries)
             self._n_unsettled += len(entries)
             if self._n_unsettled >= _SETTLED:
                 settle()
                 self._n_unsettled = 0
-            if self.erased_items != before:
-                on_items()
             if len(entries) < _PAGE:
                 break
         if self._read_again:
@@ -103,7 +105,7 @@ class Followed:
                     waiting.append(entry)
                 continue
             self.live.apply(waiting)
-            waiting = []
+            waiting, self.seq = [], seq - 1  # what was counted must not be again where the store cannot be asked now
             self._forget(entry, is_old=seq <= self._old)
         self.live.apply(waiting)
 
@@ -114,7 +116,7 @@ class Followed:
             self.erased_items.add(erased.subject)
         if is_old:
             return
-        name = self._names.pop(erased.subject, None)
+        name = self._names.get(erased.subject)
         if name is None:
             known = self.live.items() if erased.kind == "item" else self.live.people()
             name = next((some_id for some_id in known if subject_of(some_id) == erased.subject), None)
@@ -130,3 +132,4 @@ class Followed:
                 self.live.replace(name, events)
                 # Those among them that the log has not come to yet must not be counted again then.
                 self._read_again[name] = ({event.event_id for event in events}, self.store.last_seq)
+        self._names.pop(erased.subject, None)
