@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from edgewise.errors import UnknownNameError
+from edgewise.errors import DataError, UnknownNameError
 from edgewise.serve.asked import (
     PathId,
     PathText,
@@ -23,6 +23,9 @@ from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import List, Service
 from edgewise.store import events_of_json
 from edgewise.store.event import checked_id, record_of
+
+MAX_IN_BATCH = 100_000
+"""Items of all lists of a batch: some 10 MB, which a client that reads slowly keeps in memory."""
 
 
 class Item(BaseModel):
@@ -166,7 +169,11 @@ def v1_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) 
 
     @v1.post("/recommend", response_model=Batch)
     async def recommend_to_many(asked: Asked) -> Response:
-        """Recommend items to up to 1000 users."""
+        """Recommend items to up to 1000 users, 100,000 items in all."""
+        if (n := len(asked.user_ids) * min(asked.k, max_n)) > MAX_IN_BATCH:
+            raise DataError(
+                f"{len(asked.user_ids)} lists of {asked.k} are {n:,} items; expected at most {MAX_IN_BATCH:,} in all. Ask for fewer users at once."
+            )
         users = [checked_id(user, "user_ids") for user in asked.user_ids]
 
         def listed(user: str) -> tuple[List, bytes]:
