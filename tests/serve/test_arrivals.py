@@ -99,6 +99,28 @@ def test_an_item_is_placed_by_what_is_told_of_it(tmp_path: Path) -> None:
         assert "6000" not in service.recommend(of_group(1)[0], 44).ids
 
 
+@pytest.mark.parametrize("what", ["user", "events"])
+def test_a_new_item_moves_when_somebody_who_met_it_is_forgotten(what: str, tmp_path: Path) -> None:
+    build("als").fit(planted_tastes().train).save(tmp_path / "model")
+    gone, *others = of_group(2)[:4]
+
+    def place(service: Service) -> list[float]:
+        serving = service.serving
+        items = serving.model.rankable_items
+        assert items is not None
+        return [float(number) for number in items[serving.item_index["5000"]]]
+
+    with serving(tmp_path, tmp_path / "model") as service:
+        service.accept(views("5000", [gone, *others]))
+        assert soon(lambda: service.knows_item("5000"))
+        before = place(service)
+        service.erase_user(gone) if what == "user" else service.erase_events(gone, "5000")
+        assert soon(lambda: place(service) != before)
+        after = place(service)
+    with serving(tmp_path) as service:
+        assert place(service) == after
+
+
 def test_a_rule_obeys_what_is_told_of_items(tmp_path: Path) -> None:
     planted = planted_tastes()
     table = pl.DataFrame(

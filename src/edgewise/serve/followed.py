@@ -36,7 +36,7 @@ class Followed:
 
     Attributes:
         live: what users did since. seq: the number of the last entry read.
-        met: items to which something has happened since `take_met` was called.
+        met: items to which something has happened, or of which it was erased, since `take_met` was called.
         erased_users, erased_items: subjects of those erased since; what the model knows of them does not count.
     """
 
@@ -122,6 +122,8 @@ class Followed:
             name = next((some_id for some_id in known if subject_of(some_id) == erased.subject), None)
         if name is None:
             return
+        if erased.kind != "item":  # what this user met may have been placed by it
+            self.met.update(self.live.items_of(name)[0])
         match erased.kind:
             case "user":
                 self.live.forget(name)
