@@ -25,3 +25,7 @@ def test_the_document_tells_of_errors_and_keys_as_they_are() -> None:
         "/api/health/live",
         "/api/health/ready",
     }
+    for path in ("/api/recommend/{user_id}", "/api/recommend/{user_id}/{category}"):
+        asked = {part["name"]: part["in"] for part in document["paths"][path]["get"]["parameters"]}
+        assert asked["X-API-Version"] == "header"
+        assert {"user_id", "n", "offset", "write-back-type", "write-back-delay"} <= set(asked)

@@ -55,6 +55,14 @@ _ITEM_KEYS = {
     "comment": "comment",
 }
 
+_API_VERSION = {
+    "name": "X-API-Version",
+    "in": "header",
+    "required": False,
+    "description": "2: with scores, as {Id, Score}; else ids alone.",
+    "schema": {"type": "string"},
+}
+
 Number = Annotated[int, Query(ge=1)]
 Offset = Annotated[int, Query(ge=0, le=100_000)]
 Category = Annotated[str | None, Query(max_length=512)]
@@ -100,13 +108,16 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
             return scored(found)
         return as_json(found.ids, headers=_told(found))
 
-    @api.get("/recommend/{user_id}", tags=["lists"], openapi_extra=described(ListQuery, "user_id"))
+    described_list = described(ListQuery, "user_id")
+    described_list["parameters"].append(_API_VERSION)
+
+    @api.get("/recommend/{user_id}", tags=["lists"], openapi_extra=described_list)
     async def recommend_to_user(request: Request) -> Response:
         """Recommend items to a user, known or not: ids, with scores where X-API-Version is 2."""
         user_id, asked = id_in_path(request, "user_id"), query_of(request, ListQuery)
         return await recommend(request, user_id, asked.category or None, asked.n, asked.offset, asked.back, asked.delay)
 
-    @api.get("/recommend/{user_id}/{category}", tags=["lists"])
+    @api.get("/recommend/{user_id}/{category}", tags=["lists"], openapi_extra={"parameters": [_API_VERSION]})
     async def recommend_of_category(
         request: Request,
         user_id: PathId,
