@@ -1,7 +1,7 @@
 """Items that came after training: in the lists within moments, without training, and gone when they are erased."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 
 from edgewise.data import Dataset
 from edgewise.models import build
-from edgewise.pipeline.recommend import PipelineConfig
+from edgewise.pipeline.recommend import Pipeline, PipelineConfig
 from edgewise.serve.service import Service
 from edgewise.store import Event, StoredItem, StoreFolder
 from edgewise.testing.planted import planted_tastes
@@ -187,6 +187,40 @@ def test_what_cannot_be_read_as_a_column_of_the_model_keeps_nobody_from_answerin
         assert {"6000", "6001"} <= set(service.recommend(of_group(1)[0], 5).ids)
     with serving(tmp_path) as service:
         assert service.knows_item("6001")
+
+
+def test_an_item_to_which_the_rule_cannot_be_applied_is_hidden_and_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = planted_tastes()
+    n = len(planted.groups)
+    table = pl.DataFrame(
+        {
+            "item_id": list(planted.groups),
+            "day": [date(2024, 1, 1 + place % 28) for place in range(n)],
+            "kinds": [["a", "b"]] * n,
+            "stock": [1.0] * n,
+        }
+    )
+    data = Dataset.from_frame(planted.train.to_frame().select("user_id", "item_id"), items=table)
+    build("item-knn").fit(data).save(tmp_path / "model")
+    config = PipelineConfig(rule='stock > 0 and "a" in kinds')
+    lets_through = Pipeline.lets_through
+
+    def failing(self: Pipeline, told: Sequence[StoredItem]) -> list[bool]:
+        if "1002" in [item.item_id for item in told]:
+            raise pl.exceptions.ComputeError("odd")
+        return lets_through(self, told)
+
+    monkeypatch.setattr(Pipeline, "lets_through", failing)
+    odd = {"day": ["soon", {}], "kinds": {"a": None}, "stock": [[1]]}
+    told = [StoredItem("1000", labels={"kinds": ["b"]}), StoredItem("1001", labels=odd), StoredItem("1002", labels=odd)]
+    with serving(tmp_path, tmp_path / "model", config) as service:
+        service.put_items(told)
+        shown = set(service.recommend("stranger", 44).ids)
+        assert {"1000", "1001", "1002"} & shown == {"1001"}
+    with serving(tmp_path, None, config) as service:
+        assert set(service.recommend("stranger", 44).ids) == shown
 
 
 def test_who_met_a_new_item_counts_once_and_moves_by_it(tmp_path: Path) -> None:

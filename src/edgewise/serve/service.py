@@ -635,7 +635,7 @@ class Service:
         """Find out what the rule says of items as they are told now, where that was not found out before."""
         if serving.has_rule:
             new = [item for item in told if serving.ruled.get(item.item_id, (None, False))[0] is not item]
-            shown = serving.trained.lets_through(new)
+            shown = _let_through(serving.trained, new)
             serving.ruled.update({item.item_id: (item, is_shown) for item, is_shown in zip(new, shown, strict=True)})
 
     def _among(self, serving: Serving, category: str | None) -> Bools:
@@ -700,6 +700,17 @@ def _serving(version: str, pipeline: Pipeline, followed: Followed, user_ids: lis
     places = {item: place for place, item in enumerate(texts)}
     titles = titles_of(pipeline.model.catalogue, items)
     return Serving(version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained)
+
+
+def _let_through(pipeline: Pipeline, told: Sequence[StoredItem]) -> list[bool]:
+    """Ask the rule about items; one of which it cannot tell is not shown, and keeps no other from being asked about."""
+    try:
+        return pipeline.lets_through(told)
+    except Exception:  # whatever somebody has told of an item
+        if len(told) > 1:
+            return [is_shown for item in told for is_shown in _let_through(pipeline, [item])]
+        log("the rule cannot be applied to an item", level=logging.ERROR, exc_info=True)
+        return [False]
 
 
 def _tells_something(item: StoredItem) -> bool:
