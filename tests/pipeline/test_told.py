@@ -1,6 +1,6 @@
 """What is told of items, in the columns that the model's items have."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -47,3 +47,12 @@ def test_labels_come_before_the_time_and_no_column_is_made_for_it() -> None:
     plain = pl.DataFrame({"item_id": ["a"], "price": [1.0]})
     assert with_told(plain, [StoredItem("a", timestamp=TOLD)], "item") is plain
     assert with_told(None, [StoredItem("a", timestamp=TOLD)], "item") is None
+
+
+@pytest.mark.parametrize("odd", [["1995", "1996"], {"year": 1995}, timedelta(days=1), True])
+def test_a_column_that_cannot_have_times_is_left_as_it_is(odd: Any) -> None:
+    table = pl.DataFrame({"item_id": ["a", "b"], "date": [odd, odd]})
+    found = with_told(table, [StoredItem("b", timestamp=TOLD)], "item")
+    assert found is not None
+    assert found.schema == table.schema
+    assert found["date"].to_list()[0] == odd

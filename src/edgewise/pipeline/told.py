@@ -88,7 +88,9 @@ def _as_moments(moments: pl.Series, dtype: pl.DataType) -> pl.Series:
         when = when.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
     if dtype == pl.String:
         return when.dt.to_string("%Y-%m-%d %H:%M:%S")
-    return when.cast(dtype, strict=False)
+    with contextlib.suppress(pl.exceptions.PolarsError):
+        return when.cast(dtype, strict=False)
+    return pl.Series(moments.name, [None] * len(moments), dtype=dtype)
 
 
 def _as(column: pl.Series, dtype: pl.DataType) -> pl.Series:
