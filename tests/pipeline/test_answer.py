@@ -7,6 +7,7 @@ from edgewise.models import build
 from edgewise.pipeline.answer import answer, history_of
 from edgewise.pipeline.explaining import explain_pair
 from edgewise.pipeline.fallback import popular_items
+from edgewise.pipeline.recommend import Pipeline, PipelineConfig
 from edgewise.recommender import Recommender
 from edgewise.testing.planted import Planted, planted_tastes
 
@@ -40,6 +41,21 @@ def test_an_unknown_user_gets_what_is_popular_and_is_told_so(model: Recommender)
     counts = model.catalogue.item_counts
     index = model.catalogue.items.index_of(pl.Series([item.item_id for item in unknown.items]))
     assert counts[index].tolist() == sorted(counts.tolist(), reverse=True)[:4]
+
+
+def test_the_part_of_the_fallback_that_answered_is_named(model: Recommender) -> None:
+    pipeline = Pipeline(model, config=PipelineConfig(fallback=("similar",)))
+    [unknown] = answer(model, pl.Series(["nobody"]), 4, pipeline=pipeline)
+    assert unknown.source == "catalogue"
+    filling = Pipeline(model, config=PipelineConfig(fill=True))
+    [filled] = answer(model, pl.Series(["u000"]), 44, n_reasons=1, pipeline=filling)
+    assert (filled.source, filled.note) == ("item-knn", "too few candidates")
+    assert filled.items[0].reasons
+    several = Pipeline(model, config=PipelineConfig(sources=("model", "popular")))
+    assert [given.source for given in answer(model, pl.Series(["u000", "nobody"]), 4, pipeline=several)] == [
+        "item-knn",
+        "popular",
+    ]
 
 
 def test_text_that_cannot_be_an_id_is_an_unknown_user(planted: Planted) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -8,10 +9,12 @@ from edgewise.data import Dataset
 from edgewise.errors import ConfigError, UnknownNameError
 from edgewise.models import build
 from edgewise.pipeline.live import LiveEvents
-from edgewise.pipeline.recommend import Pipeline, PipelineConfig, RerankConfig
-from edgewise.pipeline.sources import SOURCES
+from edgewise.pipeline.recommend import RERANKERS, Pipeline, PipelineConfig, RerankConfig
+from edgewise.pipeline.sources import SOURCES, Question
 from edgewise.recommender import Recommender
+from edgewise.rerank import Candidates
 from edgewise.testing.planted import planted_tastes
+from edgewise.types import Floats, Index
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,10 @@ def test_a_short_list_is_filled_where_that_is_wanted(model: Recommender) -> None
 def test_what_does_not_exist_is_named(model: Recommender) -> None:
     with pytest.raises(UnknownNameError, match=f"no source 'magic'; there are {', '.join(SOURCES)}"):
         Pipeline(model, config=PipelineConfig(sources=("magic",)))
+    with pytest.raises(UnknownNameError, match="no re-ranker 'magic'; there are freshness, diversity"):
+        Pipeline(model, rerank=RerankConfig(stages=("magic",)))
+    with pytest.raises(ConfigError, match="names no source; there are model"):
+        Pipeline(model, config=PipelineConfig(sources=()))
     with pytest.raises(ConfigError, match="names colour, which the items do not have"):
         Pipeline(model, config=PipelineConfig(rule="colour == 'red'"))
 
@@ -145,3 +152,53 @@ def test_a_mask_limits_a_list(model: Recommender) -> None:
     served = pipeline.recommend("u000", 44, among=among)
     assert served.items.size
     assert set(served.items.tolist()) <= set(range(20, 30))
+
+
+class Backwards:
+    name: ClassVar[str] = "backwards"
+
+    def order(self, candidates: Candidates, k: int) -> Index:
+        return np.arange(candidates.items.size, dtype=np.int64)[::-1][:k]
+
+
+@dataclass(frozen=True)
+class OneItem:
+    name: ClassVar[str] = "one-item"
+
+    def propose(self, question: Question, k: int) -> tuple[Index, Floats]:
+        there = np.flatnonzero(question.allowed)[-1:][:k]
+        return there, np.ones(there.size, dtype=np.float32)
+
+
+def test_a_source_and_a_reranker_of_ones_own_take_one_line_each(
+    model: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "one-item", OneItem)
+    monkeypatch.setitem(RERANKERS, "backwards", lambda _: Backwards())
+    config = PipelineConfig(sources=("one-item", "model"))
+    plain = Pipeline(model, config=config).recommend("u000", 44)
+    stages = ("freshness", "diversity", "backwards")
+    pipeline = Pipeline(model, config=config, rerank=RerankConfig(stages=stages, diversity=0.1))
+    served = pipeline.recommend("u000", 44)
+    assert set(served.items.tolist()) == set(plain.items.tolist())
+    assert "one-item" in served.sources
+    assert {"candidates/model", "candidates/one-item", "rerank/diversity", "rerank/backwards"} <= set(served.stages_ms)
+    parts = served.stages_ms["candidates/model"] + served.stages_ms["candidates/one-item"]
+    assert parts <= served.stages_ms["candidates"]
+
+
+def test_where_nobody_has_anything_to_say_what_may_be_shown_is(model: Recommender) -> None:
+    pipeline = Pipeline(model, config=PipelineConfig(fallback=()))
+    served = pipeline.recommend("a stranger", 3)
+    assert served.items.tolist() == [0, 1, 2]
+    assert served.sources == ("catalogue",) * 3
+    assert served.note == "the model does not know this user"
+    assert not pipeline.recommend("a stranger", 3, among=np.zeros(44, dtype=np.bool_)).items.size
+
+
+def test_what_is_gathered_of_a_user_has_its_time_and_an_erased_one_is_a_stranger(model: Recommender) -> None:
+    pipeline = Pipeline(model)
+    assert pipeline.recommend("u000", 3).sources[0] == "model"
+    erased = pipeline.recommend("u000", 3, since_training_alone=True)
+    assert erased.sources[0] == "popular"
+    assert erased.stages_ms["user"] > 0

@@ -1,7 +1,7 @@
 """Items that came after training: in the lists within moments, without training, and gone when they are erased."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -11,18 +11,19 @@ import pytest
 
 from edgewise.data import Dataset
 from edgewise.models import build
+from edgewise.pipeline.recommend import Pipeline, PipelineConfig
 from edgewise.serve.service import Service
 from edgewise.store import Event, StoredItem, StoreFolder
 from edgewise.testing.planted import planted_tastes
 
 
 @contextmanager
-def serving(folder: Path, model: Path | None = None) -> Iterator[Service]:
+def serving(folder: Path, model: Path | None = None, pipeline: PipelineConfig | None = None) -> Iterator[Service]:
     store_folder = StoreFolder.open(folder / "store")
     if model is not None:
         store_folder.models.swap(store_folder.models.add(model))
     store = store_folder.events()
-    service = Service(store, store_folder.models, follow_s=0.01)
+    service = Service(store, store_folder.models, pipeline, follow_s=0.01)
     service.start()
     yield service
     service.close()
@@ -98,6 +99,62 @@ def test_an_item_is_placed_by_what_is_told_of_it(tmp_path: Path) -> None:
         assert "6000" not in service.recommend(of_group(1)[0], 44).ids
 
 
+@pytest.mark.parametrize("what", ["user", "events"])
+def test_a_new_item_moves_when_somebody_who_met_it_is_forgotten(what: str, tmp_path: Path) -> None:
+    build("als").fit(planted_tastes().train).save(tmp_path / "model")
+    gone, *others = of_group(2)[:4]
+
+    def place(service: Service) -> list[float]:
+        serving = service.serving
+        items = serving.model.rankable_items
+        assert items is not None
+        return [float(number) for number in items[serving.item_index["5000"]]]
+
+    with serving(tmp_path, tmp_path / "model") as service:
+        service.accept(views("5000", [gone, *others]))
+        assert soon(lambda: service.knows_item("5000"))
+        before = place(service)
+        service.erase_user(gone) if what == "user" else service.erase_events(gone, "5000")
+        assert soon(lambda: place(service) != before)
+        after = place(service)
+    with serving(tmp_path) as service:
+        assert place(service) == after
+
+
+def test_a_rule_obeys_what_is_told_of_items(tmp_path: Path) -> None:
+    planted = planted_tastes()
+    table = pl.DataFrame(
+        {"item_id": list(planted.groups), "stock": [0 if item == 1001 else 5 for item in planted.groups]}
+    )
+    data = Dataset.from_frame(planted.train.to_frame().select("user_id", "item_id"), items=table)
+    build("als").fit(data).save(tmp_path / "model")
+    config = PipelineConfig(rule="stock > 0", hidden=("9001",))
+
+    def shown(service: Service) -> set[str]:
+        return set(service.recommend("stranger", 50).ids)
+
+    day = 1_717_143_960_000
+    with serving(tmp_path, tmp_path / "model", config) as service:
+        assert {"1000", "1001"} & shown(service) == {"1000"}
+        service.put_items([StoredItem("1000", labels={"stock": 0}), StoredItem("1001", labels={"stock": "3"})])
+        assert {"1000", "1001"} & shown(service) == {"1001"}
+        service.patch_item("1000", {"labels": {"stock": 2}})
+        assert {"1000", "1001"} & shown(service) == {"1000", "1001"}
+        service.patch_item("1001", {"labels": {"stock": 0}})
+        told = {"8000": {"stock": 1}, "8001": {"stock": 0}, "8002": None, "9001": {"stock": 1}}
+        service.put_items([StoredItem(item, labels=labels, timestamp=day) for item, labels in told.items()])
+        assert service.latest(10).ids == ["8000"], "of those that the model cannot place yet"
+        service.accept(views("8001", of_group(0)[1:6]))
+        service.accept(views("8000", of_group(0)[1:6]))
+        assert soon(lambda: service.knows_item("8000") and service.knows_item("8001"))
+        assert {"8000", "8001", "1000", "1001"} & shown(service) == {"8000", "1000"}
+    with serving(tmp_path, None, config) as service:
+        assert {"8000", "8001", "1000", "1001"} & shown(service) == {"8000", "1000"}
+        service.erase_item("1001")
+        service.put_items([StoredItem("1001")])
+        assert "1001" not in shown(service), "as training knew it"
+
+
 def test_a_model_that_takes_no_new_items_goes_on_as_it_is(model: Path, tmp_path: Path) -> None:
     with serving(tmp_path, model) as service:
         before = service.recommend("u000", 10).ids
@@ -130,6 +187,40 @@ def test_what_cannot_be_read_as_a_column_of_the_model_keeps_nobody_from_answerin
         assert {"6000", "6001"} <= set(service.recommend(of_group(1)[0], 5).ids)
     with serving(tmp_path) as service:
         assert service.knows_item("6001")
+
+
+def test_an_item_to_which_the_rule_cannot_be_applied_is_hidden_and_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = planted_tastes()
+    n = len(planted.groups)
+    table = pl.DataFrame(
+        {
+            "item_id": list(planted.groups),
+            "day": [date(2024, 1, 1 + place % 28) for place in range(n)],
+            "kinds": [["a", "b"]] * n,
+            "stock": [1.0] * n,
+        }
+    )
+    data = Dataset.from_frame(planted.train.to_frame().select("user_id", "item_id"), items=table)
+    build("item-knn").fit(data).save(tmp_path / "model")
+    config = PipelineConfig(rule='stock > 0 and "a" in kinds')
+    lets_through = Pipeline.lets_through
+
+    def failing(self: Pipeline, told: Sequence[StoredItem]) -> list[bool]:
+        if "1002" in [item.item_id for item in told]:
+            raise pl.exceptions.ComputeError("odd")
+        return lets_through(self, told)
+
+    monkeypatch.setattr(Pipeline, "lets_through", failing)
+    odd = {"day": ["soon", {}], "kinds": {"a": None}, "stock": [[1]]}
+    told = [StoredItem("1000", labels={"kinds": ["b"]}), StoredItem("1001", labels=odd), StoredItem("1002", labels=odd)]
+    with serving(tmp_path, tmp_path / "model", config) as service:
+        service.put_items(told)
+        shown = set(service.recommend("stranger", 44).ids)
+        assert {"1000", "1001", "1002"} & shown == {"1001"}
+    with serving(tmp_path, None, config) as service:
+        assert set(service.recommend("stranger", 44).ids) == shown
 
 
 def test_who_met_a_new_item_counts_once_and_moves_by_it(tmp_path: Path) -> None:

@@ -1,16 +1,24 @@
 """A model that was refitted from the log has its beginning in it: what comes after counts, once, whichever version answers."""
 
+import contextlib
+import gc
 import random
 import time
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgewise.errors import StoreError
+from edgewise.models import build
 from edgewise.refit import RefitSettings, refit
+from edgewise.serve.followed import Followed
 from edgewise.serve.service import Service
 from edgewise.store import Erased, Event, SqliteStore, StoreFolder
 from edgewise.store.event import subject_of
+from edgewise.testing.planted import planted_tastes
 from tests.serve.test_service import replayed
 
 USERS = ["u000", "u001", "new", "newer"]
@@ -195,6 +203,17 @@ def test_what_another_process_made_current_is_not_written_again(
     assert service.serving.version == version
 
 
+def test_what_is_taken_up_from_the_folder_gives_way_to_a_swap_that_came_in_between(
+    service: Service, folder: StoreFolder, other_model: Path
+) -> None:
+    before = service.serving.version
+    after = folder.models.add(other_model)
+    service.swap(after)
+    service._swap(before, points=False)  # by a follower that had read the pointer just before
+    assert service.serving.version == after
+    assert folder.models.current == after
+
+
 def test_a_damaged_version_that_became_current_is_tried_once_and_another_is_taken_up(
     folder: StoreFolder, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,3 +247,62 @@ def test_a_damaged_version_that_became_current_is_tried_once_and_another_is_take
         time.sleep(0.01)
     assert service.serving.version == good
     service.close()
+
+
+def test_a_store_that_is_gone_for_a_moment_lets_nothing_be_counted_twice(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {subject_of("new"): "new"}
+    followed = Followed(store, 0, names)
+    store.append([event(1, "new", 1000, "like"), event(2, "new", 1001, "like")])
+    followed.read()
+    store.append([event(3, "other", 1002, "like"), event(4, "new", 1003, "like")])
+    store.erase_events("new", "1000")
+    with monkeypatch.context() as gone:
+        gone.setattr(store, "of_user", lambda *_, **__: (_ for _ in ()).throw(StoreError("gone")))
+        with pytest.raises(StoreError, match="gone"):
+            followed.read()
+    assert followed.read() == 1
+    assert followed.seq == store.last_seq
+    assert followed.live.items_of("new") == (["1001", "1003"], [])
+    store.append([event(5, "other", 1002, "unlike")])
+    followed.read()
+    assert followed.live.items_of("other") == ([], []), "liked once, and taken back"
+    assert not names
+
+
+def test_what_was_read_of_a_long_log_is_left_alone_by_the_garbage_collector(store: SqliteStore) -> None:
+    store.append([event(number, f"new{number % 1000}", 1000 + number % 44) for number in range(25_000)])
+    gc.unfreeze()
+    followed = Followed(store, 0, {})
+    followed.read()
+    try:
+        assert gc.get_freeze_count() > 20_000, "a dictionary for each user and item"
+    finally:
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize("name", ["item-knn", "als"])
+def test_a_model_that_no_longer_answers_is_freed_without_the_garbage_collector(
+    name: str, folder: StoreFolder, tmp_path: Path
+) -> None:
+    build(name).fit(planted_tastes(seed=1).train).save(tmp_path / "one")
+    build(name).fit(planted_tastes(seed=2).train).save(tmp_path / "other")
+    one, other = (folder.models.add(tmp_path / each) for each in ("one", "other"))
+    folder.models.swap(one)
+    with (
+        contextlib.closing(folder.events()) as store,
+        contextlib.closing(Service(store, folder.models, follow_s=60)) as service,
+    ):
+        gc.disable()
+        try:
+            service.start()
+            service.recommend("u000", 3)
+            service.similar_items("1000", 3)
+            service.explain("u000", "1003", 3)
+            model = weakref.ref(service.serving.model)
+            service.swap(other)
+            assert model() is None
+        finally:
+            gc.enable()
+            gc.unfreeze()

@@ -82,6 +82,30 @@ def test_feedback_is_listed_paged_and_deleted(client: Any) -> None:
     assert [star["ItemId"] for star in client.list_feedbacks("star", "fred")] == ["1002"]
 
 
+def test_feedback_that_is_put_takes_the_place_of_the_same_with_another_value(shared: Server, client: Any) -> None:
+    def put(*values: float, method: str = "PUT") -> float:
+        rows = [feedback("putter", "1001", kind="star") | {"Value": value} for value in values]
+        assert shared.ask(method, "/api/feedback", rows)[:2] == (200, {"RowAffected": len(values)})
+        [row] = client.list_feedbacks("star", "putter")
+        return float(row["Value"])
+
+    assert put(2, method="POST") == 2
+    assert put(5, method="POST") == 2, "sent again"
+    assert put(4) == 4
+    assert put(4) == 4
+    assert put(2) == 2
+    assert put(3, 1) == 1
+    events = shared.ask("GET", "/v1/users/putter/export")[1]["events"]
+    assert [event["value"] for event in events] == [2, 4, 2, 3, 1]
+
+
+@pytest.mark.parametrize("time", ["", "0001-01-01T00:00:00Z"])
+def test_feedback_without_a_time_is_of_now(time: str, shared: Server) -> None:
+    row = feedback("timeless", "1001") | {"Timestamp": time}
+    assert shared.ask("POST", "/api/feedback", row)[0] == 200
+    assert shared.ask("GET", "/api/feedback/like/timeless/1001")[1]["Timestamp"] > "2024"
+
+
 def test_recommendations_have_scores_offsets_and_are_written_back(client: Any) -> None:
     first = client.get_recommend("u010", n=6)
     assert len(first) == 6

@@ -143,6 +143,13 @@ def test_large_and_deep_bodies_are_refused_in_words(shared: Server) -> None:
     assert (status, answer["error"]) == (400, "the body is nested more than 32 deep.")
 
 
+def test_a_batch_has_an_end(shared: Server) -> None:
+    status, answer, _ = shared.ask("POST", "/v1/recommend", {"user_ids": ["u001"] * 501, "k": 200})
+    assert status == 400
+    assert answer["error"].startswith("501 lists of 200 are 100,200 items; expected at most 100,000 in all.")
+    assert shared.ask("POST", "/v1/recommend", {"user_ids": ["u001"] * 500, "k": 200})[0] == 200
+
+
 def test_a_wrong_event_is_named_and_nothing_of_its_list_is_stored(shared: Server) -> None:
     events = [{"event_id": "good", "user_id": "v", "item_id": "1000"}, {"user_id": "v", "value": "many"}]
     status, answer, _ = shared.ask("POST", "/v1/events", events)

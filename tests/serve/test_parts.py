@@ -1,8 +1,12 @@
 """Keys, limits and roles by themselves."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgewise.errors import ConfigError
 from edgewise.serve.gate import needed_role
@@ -64,3 +68,25 @@ def test_depth_counts_brackets_outside_of_texts() -> None:
     assert is_deeper(b'[{"a": [1]}]', 2)
     assert not is_deeper(b"[" + b"{}," * 100 + b"{}]", 2)
     assert is_deeper(b'"]]]]]]" ' + b"[" * 4, 3), "a text that closes what was never open hides nothing"
+
+
+def depth_of(value: Any) -> int:
+    if isinstance(value, list | dict):
+        return 1 + max(map(depth_of, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(st.sampled_from('a[]{}"\\\n\u4f60')),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.text(st.sampled_from('[{"\\')), inner, max_size=4)
+        ),
+    ),
+    st.booleans(),
+)
+def test_depth_is_that_of_the_value(value: Any, is_ascii: bool) -> None:
+    body = json.dumps(value, ensure_ascii=is_ascii).encode()
+    depth = depth_of(value)
+    assert not is_deeper(body, depth)
+    assert depth == 0 or is_deeper(body, depth - 1)

@@ -256,6 +256,16 @@ def test_roles_allow_what_they_say_and_no_key_is_logged(model: Path, tmp_path: P
     assert not any(key in log for key in ("r3ade", "wr1ter", "adm1n"))
 
 
+def test_what_a_caller_says_of_its_address_does_not_count(model: Path, tmp_path: Path) -> None:
+    few = ("--set", "service.rate_per_s=0.001", "--set", "service.rate_burst=400")
+    with serving(model, tmp_path, arguments=few) as server:
+        statuses = {
+            server.ask("GET", "/api/health/live", headers={"X-Forwarded-For": f"10.0.{place // 200}.{place % 200}"})[0]
+            for place in range(401)
+        }
+        assert statuses == {200, 429}
+
+
 @pytest.mark.slow
 def test_without_a_key_only_this_machine_is_served(model: Path, tmp_path: Path) -> None:
     refused = Server(model, tmp_path / "store", tmp_path / "log", arguments=("--host", "0.0.0.0"))

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,43 @@ def test_a_wish_for_more_than_there_is_gives_what_there_is(service: Service) -> 
     assert len(service.recommend("stranger", 500).ids) == 44
     assert service.popular(500, offset=100).ids == []
     assert service.similar_items("no such item", 5).note == "item-knn does not know this item"
+
+
+def test_of_an_erased_user_no_reason_is_left(service: Service) -> None:
+    assert service.explain("u000", "1003", 3)["reasons"]
+    service.erase_user("u000")
+    assert service.explain("u000", "1003", 3) == service.explain("a stranger", "1003", 3) | {
+        "user_id": "u000",
+        "text": "The model does not know user 'u000', so there is nothing to explain.",
+    }
+    service.accept([Event("e", "u000", "1000", timestamp=1)])
+    assert [reason["item_id"] for reason in service.explain("u000", "1003", 3)["reasons"]] == [1000]
+
+
+class Counted(dict[str, StoredItem]):
+    """Counts how often all of it is gone through."""
+
+    n = 0
+
+    def values(self) -> Any:
+        self.n += 1
+        return super().values()
+
+
+def test_the_latest_are_put_in_order_once_until_something_is_told(service: Service) -> None:
+    day = 86_400_000
+    items = [StoredItem(str(item), timestamp=day * (item - 900), categories=("new",)) for item in (1005, 1007, 9000)]
+    service.put_items(
+        [*items, StoredItem("9001", timestamp=day * 9000), StoredItem("9002", is_hidden=True, timestamp=day * 9999)]
+    )
+    told = service._items = Counted(service._items)
+    assert service.latest(9).ids == ["9001", "9000", "1007", "1005"]
+    assert service.latest(9, category="new").ids == ["9000", "1007", "1005"]
+    told.n = 0
+    assert service.latest(2, offset=1).ids == ["9000", "1007"]
+    assert service.latest(1).scores == [day * 9000 / 1000]
+    assert told.n == 0
+    service.put_items([StoredItem("1005", timestamp=day * 10_000)])
+    assert service.latest(2).ids == ["1005", "9001"]
+    service.erase_item("9001")
+    assert service.latest(9).ids == ["1005", "9000", "1007"]

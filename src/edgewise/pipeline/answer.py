@@ -14,6 +14,7 @@ from edgewise.pipeline.explaining import reason_texts
 from edgewise.pipeline.fallback import FALLBACK
 from edgewise.pipeline.live import Known
 from edgewise.pipeline.recommend import Pipeline, Served
+from edgewise.pipeline.sources import ModelSource
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
 from edgewise.types import Ids
@@ -40,7 +41,8 @@ class Answer:
     """Recommendations for one user.
 
     Attributes:
-        user_id: as asked. source: the model's name, or "popular" where the fallback answered. note: why the fallback did.
+        user_id: as asked. source: where the first item is from: the model's name, or another source or part of the fallback, such as "popular".
+        note: why the fallback answered.
         items: best first.
     """
 
@@ -133,9 +135,10 @@ def _as_answer(
 ) -> Answer:
     catalogue = model.catalogue
     ids = catalogue.items.ids_at(served.items)
-    source = model.name if not served.note else FALLBACK
+    first = served.sources[0] if served.sources else FALLBACK
+    source = model.name if first == ModelSource.name else first
     reasons: list[tuple[str, ...]] = [()] * len(ids)
-    if n_reasons and not served.note:
+    if n_reasons and (not served.note or first == ModelSource.name):
         found = explain_list(model, user_id, newcomer, ids, n_reasons)
         reasons = [tuple(reason_texts(catalogue, why.reasons)) for why in found]
     return Answer(name, source, served.note, _items(ids, titles_of(catalogue, ids), served.scores.tolist(), reasons))

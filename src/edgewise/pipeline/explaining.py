@@ -32,8 +32,12 @@ def explain_pair(
     history: Ids | None = None,
     attributes: Mapping[str, Any] | None = None,
     friends: Ids | None = None,
+    is_stranger: bool = False,
 ) -> dict[str, Any]:
     """Tell why `item` would be recommended to `user`, both given as text; or to somebody new, of whom this is known.
+
+    Args:
+        is_stranger: nothing of what training knew of `user` counts, as of somebody who was erased.
 
     Returns:
         Plain JSON: user_id, item_id, title, source, method, score (None where the model cannot say), exact (whether
@@ -44,7 +48,7 @@ def explain_pair(
     [item_id] = catalogue.items.from_text([item])
     user_id = None if user is None else catalogue.users.from_text([user])[0]
     unknown = [f"item {item!r}"] if item_id is None or catalogue.items.index_of([item_id])[0] == UNKNOWN else []
-    if user is not None and (user_id is None or catalogue.users.index_of([user_id])[0] == UNKNOWN):
+    if user is not None and (is_stranger or user_id is None or catalogue.users.index_of([user_id])[0] == UNKNOWN):
         unknown.insert(0, f"user {user!r}")
     found: dict[str, Any] = {"user_id": user, "item_id": item, "title": item, "source": model.name}
     if unknown:

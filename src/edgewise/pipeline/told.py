@@ -9,6 +9,7 @@ import polars as pl
 from edgewise.data.attributes import typed
 from edgewise.data.vocabulary import standard_attribute
 from edgewise.newcomers import Side
+from edgewise.pipeline.item_times import TIME_COLUMNS
 from edgewise.pipeline.rules import SEPARATOR
 from edgewise.pipeline.titles import CATEGORY_COLUMNS
 from edgewise.store import StoredItem, StoredUser
@@ -22,7 +23,7 @@ def with_told(
     """Put what is told into a table of attributes, over what it says.
 
     Labels that are an object are attributes by their names; a list of them are tags. Categories go where the table has its
-    categories. A table that is there keeps its columns and their types, so that a model goes on reading what it has learned to
+    categories, and the time at which an item came where it has times. A table that is there keeps its columns and their types, so that a model goes on reading what it has learned to
     read: other labels are left out. Where there is none, every label makes a column.
 
     Args:
@@ -49,7 +50,13 @@ def told_columns(
     columns = [pl.Series(name, [_text(row.get(name)) for row in rows], dtype=pl.String) for name in names]
     if table is None or not known:
         return [typed(column) for column in columns]
-    return [_as(column, table.schema[column.name]) for column in columns]
+    found = {column.name: _as(column, table.schema[column.name]) for column in columns}
+    times = next((name for name in TIME_COLUMNS if name in known), None)
+    moments = [one.timestamp if isinstance(one, StoredItem) else None for one in objects]
+    if times is not None and any(moment is not None for moment in moments):
+        told = _as_moments(pl.Series(times, moments, dtype=pl.Int64), table.schema[times])
+        found[times] = told if times not in found else found[times].zip_with(found[times].is_not_null(), told)
+    return list(found.values())
 
 
 def _attributes(one: StoredUser | StoredItem, kind: Side, known: set[str]) -> dict[str, Any]:
@@ -70,6 +77,20 @@ def _text(value: Any) -> str | None:
         words = [str(word) for word in value if isinstance(word, str | int | float)]
         return SEPARATOR.join(words) or None
     return str(value) if isinstance(value, str | int | float) and value != "" else None
+
+
+def _as_moments(moments: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Write UTC milliseconds since 1970 as a column has its times, which `item_times` reads."""
+    if dtype.is_numeric():
+        return moments.cast(dtype, strict=False)
+    when = moments.cast(pl.Datetime("ms"))
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        when = when.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
+    if dtype == pl.String:
+        return when.dt.to_string("%Y-%m-%d %H:%M:%S")
+    with contextlib.suppress(pl.exceptions.PolarsError):
+        return when.cast(dtype, strict=False)
+    return pl.Series(moments.name, [None] * len(moments), dtype=dtype)
 
 
 def _as(column: pl.Series, dtype: pl.DataType) -> pl.Series:

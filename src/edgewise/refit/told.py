@@ -17,7 +17,8 @@ def told_users(store: EventStore) -> list[StoredUser]:
 
 def told_items(store: EventStore) -> list[StoredItem]:
     """Return the items of which something is told."""
-    return [item for item in _pages(lambda after: store.items(after, _PAGE)) if item.labels or item.categories]
+    told = _pages(lambda after: store.items(after, _PAGE))
+    return [item for item in told if item.labels or item.categories or item.timestamp is not None]
 
 
 def _pages(page: Any) -> Iterator[Any]:

@@ -16,9 +16,11 @@ from edgewise.logs import log
 from edgewise.serve.asked import Workers, as_json, one_thread_each
 from edgewise.serve.browse_routes import browse_routes
 from edgewise.serve.direct import Direct, ErrorHandler
+from edgewise.serve.document import App
 from edgewise.serve.gate import Gate, error_body
 from edgewise.serve.gorse import gorse_routes
 from edgewise.serve.keys import Keys
+from edgewise.serve.limits import is_deeper
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import Service
 from edgewise.serve.settings import ServiceConfig
@@ -52,10 +54,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         one_thread_each()  # for what is done at once, on this thread
+        is_deeper(b"[]", 1)  # compiles it
+        app.openapi()  # made now, so that nobody has to wait for it
         yield
         workers.close()
 
-    app = FastAPI(
+    app = App(
         title="Edgewise",
         version=__version__,
         description="Recommendations of a fitted model that learn from each event.",
@@ -63,6 +67,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        strict_content_type=False,  # JSON is read as such whatever it is called, by all routes alike
     )
     routers = [
         gorse_routes(service, workers, metrics, config.max_n),
@@ -74,7 +79,7 @@ def create_app(
         app.include_router(router)
 
     @app.get("/metrics", tags=["health"], response_class=Response)
-    async def show_metrics() -> Response:
+    def show_metrics() -> Response:  # in a thread: it takes as long as twenty lists
         """Return figures for Prometheus."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 

@@ -28,6 +28,9 @@ Q = TypeVar("Q", bound=BaseModel)
 _AT_ONCE_S = 0.001
 """Work that has lately taken less of a processor is done where the request is: to hand it to a thread would take as long."""
 
+_LARGE = 65_536
+"""A body of so many bytes is read in a thread: who asks meanwhile must not wait for it."""
+
 _MEMORY = 0.1
 """How much the latest call counts in what work has lately taken."""
 
@@ -142,12 +145,23 @@ class Workers:
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
+def encoded(value: Any) -> bytes:
+    """Write JSON."""
+    return _JSON.encode(value).encode()
+
+
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
-    body = _JSON.encode(value).encode()
+    body = encoded(value)
     return Response(
         body, status, {name: _of_header(text) for name, text in (headers or {}).items()}, "application/json"
     )
+
+
+async def read_from(request: Request, read: Callable[[bytes], T]) -> T:
+    """Read the body of a request with a function, a large one beside the event loop."""
+    body = await request.body()
+    return read(body) if len(body) < _LARGE else await asyncio.to_thread(read, body)
 
 
 def records_in(body: bytes) -> list[Any]:

@@ -4,6 +4,7 @@ A model that was refitted from the log has the log's beginning in it, and one th
 happened since belongs to a version of the model, and two versions share it only where they begin at the same entry.
 """
 
+import gc
 from collections.abc import Callable, Sequence
 
 from edgewise.pipeline.live import LiveEvents
@@ -11,6 +12,18 @@ from edgewise.store import Erased, Event, EventStore
 from edgewise.store.event import Entry, subject_of
 
 _PAGE = 5000
+
+_SETTLED = 20_000
+"""After so many entries, what is in memory is settled."""
+
+
+def settle() -> None:
+    """Let the garbage collector leave alone what is in memory now: going through a million users takes it a second, and all wait.
+
+    What is no longer referred to is freed all the same, unless it refers to itself in a circle.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Followed:
@@ -23,7 +36,7 @@ class Followed:
 
     Attributes:
         live: what users did since. seq: the number of the last entry read.
-        met: items to which something has happened since `take_met` was called.
+        met: items to which something has happened, or of which it was erased, since `take_met` was called.
         erased_users, erased_items: subjects of those erased since; what the model knows of them does not count.
     """
 
@@ -37,6 +50,7 @@ class Followed:
         self._names = names
         self._old = store.last_seq  # of what was erased up to here, nothing was ever read
         self._read_again: dict[str, tuple[set[str], int]] = {}
+        self._n_unsettled = 0
 
     def read(self, on_items: Callable[[], None] = lambda: None) -> int:
         """Take what is new in the log; returns how many entries that were.
@@ -47,11 +61,17 @@ class Followed:
         n = 0
         while entries := self.store.since(self.seq, _PAGE):
             before = set(self.erased_items)
-            self._take(entries)
+            try:
+                self._take(entries)
+            finally:
+                if self.erased_items != before:
+                    on_items()
             self.seq = entries[-1][0]
             n += len(entries)
-            if self.erased_items != before:
-                on_items()
+            self._n_unsettled += len(entries)
+            if self._n_unsettled >= _SETTLED:
+                settle()
+                self._n_unsettled = 0
             if len(entries) < _PAGE:
                 break
         if self._read_again:
@@ -85,7 +105,7 @@ class Followed:
                     waiting.append(entry)
                 continue
             self.live.apply(waiting)
-            waiting = []
+            waiting, self.seq = [], seq - 1  # what was counted must not be again where the store cannot be asked now
             self._forget(entry, is_old=seq <= self._old)
         self.live.apply(waiting)
 
@@ -96,12 +116,14 @@ class Followed:
             self.erased_items.add(erased.subject)
         if is_old:
             return
-        name = self._names.pop(erased.subject, None)
+        name = self._names.get(erased.subject)
         if name is None:
             known = self.live.items() if erased.kind == "item" else self.live.people()
             name = next((some_id for some_id in known if subject_of(some_id) == erased.subject), None)
         if name is None:
             return
+        if erased.kind != "item":  # what this user met may have been placed by it
+            self.met.update(self.live.items_of(name)[0])
         match erased.kind:
             case "user":
                 self.live.forget(name)
@@ -112,3 +134,4 @@ class Followed:
                 self.live.replace(name, events)
                 # Those among them that the log has not come to yet must not be counted again then.
                 self._read_again[name] = ({event.event_id for event in events}, self.store.last_seq)
+        self._names.pop(erased.subject, None)

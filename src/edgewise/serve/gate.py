@@ -128,7 +128,7 @@ class Gate:
         wait = self.rate.wait_s(caller)
         if wait:
             raise Refused(429, "too many requests; slow down.", "rate", **{"retry-after": str(max(1, round(wait)))})
-        if not _OPEN.fullmatch(path):
+        if not is_open(path):
             scope["state"]["role"] = self._role(scope["method"], path, headers)
             if not self.is_ready():
                 raise Refused(
@@ -199,6 +199,11 @@ class Gate:
 
 
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no key."""
+    return _OPEN.fullmatch(path) is not None
 
 
 def needed_role(method: str, path: str) -> Role:

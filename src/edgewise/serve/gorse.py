@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -22,15 +23,17 @@ from edgewise.serve.asked import (
     one_in,
     only_events,
     query_of,
+    read_from,
     records_in,
 )
 from edgewise.serve.keys import Role
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import List, Service
-from edgewise.store import Event, StoredItem, StoredUser, event_of
+from edgewise.store import Event, EventStore, StoredItem, StoredUser, event_of
 from edgewise.store.event import checked_id
 
 _NO_TIME = "0001-01-01T00:00:00Z"  # how Gorse writes that there is none
+_VERSION = "#"  # behind the id of a feedback that took the place of another
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
@@ -50,6 +53,14 @@ _ITEM_KEYS = {
     "timestamp": "timestamp",
     "labels": "labels",
     "comment": "comment",
+}
+
+_API_VERSION = {
+    "name": "X-API-Version",
+    "in": "header",
+    "required": False,
+    "description": "2: with scores, as {Id, Score}; else ids alone.",
+    "schema": {"type": "string"},
 }
 
 Number = Annotated[int, Query(ge=1)]
@@ -97,13 +108,16 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
             return scored(found)
         return as_json(found.ids, headers=_told(found))
 
-    @api.get("/recommend/{user_id}", tags=["lists"], openapi_extra=described(ListQuery, "user_id"))
+    described_list = described(ListQuery, "user_id")
+    described_list["parameters"].append(_API_VERSION)
+
+    @api.get("/recommend/{user_id}", tags=["lists"], openapi_extra=described_list)
     async def recommend_to_user(request: Request) -> Response:
         """Recommend items to a user, known or not: ids, with scores where X-API-Version is 2."""
         user_id, asked = id_in_path(request, "user_id"), query_of(request, ListQuery)
         return await recommend(request, user_id, asked.category or None, asked.n, asked.offset, asked.back, asked.delay)
 
-    @api.get("/recommend/{user_id}/{category}", tags=["lists"])
+    @api.get("/recommend/{user_id}/{category}", tags=["lists"], openapi_extra={"parameters": [_API_VERSION]})
     async def recommend_of_category(
         request: Request,
         user_id: PathId,
@@ -181,11 +195,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
         return scored(await workers.run(service.similar_users, user_id, page(n), offset))
 
     async def session(request: Request, category: str | None, n: int, offset: int) -> Response:
-        body = await request.body()
-        events = (
-            [event_of(_feedback(record) | {"user_id": "session"}, now=0) for record in records_in(body)] if body else []
-        )
-        met = [event.item_id for event in events if event.item_id is not None]
+        met = await read_from(request, _met_in)
         found = await workers.run(service.recommend_to_session, met, page(n), offset, category)
         pairs = [{"Id": item, "Score": score or 0.0} for item, score in zip(found.ids, found.scores, strict=True)]
         told = _told(found)
@@ -219,12 +229,19 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
         return n_new
 
     @api.post("/feedback", tags=["feedback"], openapi_extra=_body("a feedback or a list of them"))
-    @api.put("/feedback", tags=["feedback"], openapi_extra=_body("a feedback or a list of them"))
     async def insert_feedback(request: Request) -> Response:
         """Store feedback; answered when it is on the disk and the next list knows it."""
-        body, now = await request.body(), service.clock.now()
-        events = _events(body, now) if len(body) < 65_536 else await asyncio.to_thread(_events, body, now)
+        now = service.clock.now()
+        events = await read_from(request, lambda body: _events(body, now))
         await store(events)
+        return as_json({"RowAffected": len(events)})
+
+    @api.put("/feedback", tags=["feedback"], openapi_extra=_body("a feedback or a list of them"))
+    async def upsert_feedback(request: Request) -> Response:
+        """Store feedback, also where the same is there with another value, which this one takes the place of."""
+        now = service.clock.now()
+        events = await read_from(request, lambda body: _events(body, now))
+        await store(await asyncio.to_thread(_renewed, service.store, events))
         return as_json({"RowAffected": len(events)})
 
     @api.get("/feedback", tags=["feedback"])
@@ -291,13 +308,14 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.post("/user", tags=["users"], openapi_extra=_body("a user"))
     async def insert_user(request: Request) -> Response:
         """Store what is told of a user."""
-        await asyncio.to_thread(service.put_users, [_user(one_in(await request.body()))])
+        user = await read_from(request, lambda body: _user(one_in(body)))
+        await asyncio.to_thread(service.put_users, [user])
         return as_json({"RowAffected": 1})
 
     @api.post("/users", tags=["users"], openapi_extra=_body("a list of users"))
     async def insert_users(request: Request) -> Response:
         """Store what is told of users."""
-        users = [_user(record) for record in records_in(await request.body())]
+        users = await read_from(request, lambda body: [_user(record) for record in records_in(body)])
         await asyncio.to_thread(service.put_users, users)
         return as_json({"RowAffected": len(users)})
 
@@ -319,7 +337,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.patch("/user/{user_id}", tags=["users"], openapi_extra=_body("what to change of a user"))
     async def update_user(request: Request, user_id: PathId) -> Response:
         """Change what is told of a user."""
-        changes = _changes(one_in(await request.body()), _USER_KEYS)
+        changes = await read_from(request, lambda body: _changes(one_in(body), _USER_KEYS))
         if await asyncio.to_thread(service.patch_user, user_id, changes) is None:
             raise UnknownNameError(f"there is no user {user_id!r}.")
         return as_json({"RowAffected": 1})
@@ -335,13 +353,14 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.post("/item", tags=["items"], openapi_extra=_body("an item"))
     async def insert_item(request: Request) -> Response:
         """Store what is told of an item."""
-        await asyncio.to_thread(service.put_items, [_item(one_in(await request.body()))])
+        item = await read_from(request, lambda body: _item(one_in(body)))
+        await asyncio.to_thread(service.put_items, [item])
         return as_json({"RowAffected": 1})
 
     @api.post("/items", tags=["items"], openapi_extra=_body("a list of items"))
     async def insert_items(request: Request) -> Response:
         """Store what is told of items."""
-        items = [_item(record) for record in records_in(await request.body())]
+        items = await read_from(request, lambda body: [_item(record) for record in records_in(body)])
         await asyncio.to_thread(service.put_items, items)
         return as_json({"RowAffected": len(items)})
 
@@ -368,7 +387,7 @@ def gorse_routes(service: Service, workers: Workers, metrics: Metrics, max_n: in
     @api.patch("/item/{item_id}", tags=["items"], openapi_extra=_body("what to change of an item"))
     async def update_item(request: Request, item_id: PathId) -> Response:
         """Change what is told of an item."""
-        changes = _changes(one_in(await request.body()), _ITEM_KEYS)
+        changes = await read_from(request, lambda body: _changes(one_in(body), _ITEM_KEYS))
         if await asyncio.to_thread(service.patch_item, item_id, changes) is None:
             raise UnknownNameError(f"there is no item {item_id!r}.")
         return as_json({"RowAffected": 1})
@@ -430,7 +449,14 @@ def _renamed(record: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, An
 
 def _feedback(record: Mapping[str, Any]) -> dict[str, Any]:
     found = _renamed(record, _FEEDBACK_KEYS)
-    return {key: value for key, value in found.items() if not (key == "timestamp" and value == "")}
+    return {key: value for key, value in found.items() if not (key == "timestamp" and value in ("", _NO_TIME))}
+
+
+def _met_in(body: bytes) -> list[str]:
+    """Return the items of a session."""
+    records = records_in(body) if body else []
+    events = [event_of(_feedback(record) | {"user_id": "session"}, now=0) for record in records]
+    return [event.item_id for event in events if event.item_id is not None]
 
 
 def _events(body: bytes, now: int) -> list[Event]:
@@ -441,6 +467,24 @@ def _events(body: bytes, now: int) -> list[Event]:
         except DataError as error:
             raise DataError(f"feedback {place}: {error}") from None
     return events
+
+
+def _renewed(store: EventStore, events: Sequence[Event]) -> list[Event]:
+    """Give events ids of their own where the store has the same with another value: a store keeps the first of an id."""
+    versions: dict[str, list[Event]] = {}
+    for user_id in {event.user_id for event in events}:
+        for event in store.of_user(user_id):
+            versions.setdefault(event.event_id.partition(_VERSION)[0], []).append(event)
+    found = []
+    for event in events:
+        there = versions.setdefault(event.event_id, [])
+        if there and there[-1].value == event.value:
+            new = there[-1]
+        else:
+            new = replace(event, event_id=f"{event.event_id}{_VERSION}{len(there)}") if there else event
+            there.append(new)
+        found.append(new)
+    return found
 
 
 def _user(record: Mapping[str, Any]) -> StoredUser:

@@ -7,7 +7,7 @@ What is known of a user is therefore always what a replay of the log would give.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,12 +23,12 @@ from edgewise.models import load
 from edgewise.pipeline.explaining import explain_pair
 from edgewise.pipeline.live import Known
 from edgewise.pipeline.neighbours import similar_users
-from edgewise.pipeline.recommend import Pipeline, PipelineConfig, RerankConfig
+from edgewise.pipeline.recommend import NO_RULE, Pipeline, PipelineConfig, RerankConfig
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
 from edgewise.serve.arrivals import with_arrivals
-from edgewise.serve.followed import Followed
+from edgewise.serve.followed import Followed, settle
 from edgewise.store import Appended, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import SteadyClock, subject_of
 from edgewise.types import Bools, Floats, Index
@@ -49,6 +49,8 @@ class Serving:
         followed: what the log tells beyond the model.
         trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
         categories: the items of those asked for since something was told of an item.
+        newest: items by their times, where somebody asked since something was told of an item.
+        ruled: items of which something is told, and whether rule and settings let them through as they were told last.
     """
 
     version: str
@@ -62,6 +64,13 @@ class Serving:
     trained: Pipeline
     arrived: frozenset[str] = frozenset()
     categories: dict[str, Bools] = field(default_factory=dict)
+    ruled: dict[str, tuple[StoredItem, bool]] = field(default_factory=dict)
+    newest: list["_Newest"] = field(default_factory=list)
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether a rule says which items may be shown."""
+        return self.pipeline.config.rule != NO_RULE
 
     @property
     def model(self) -> Recommender:
@@ -72,6 +81,20 @@ class Serving:
     def subjects(self) -> dict[str, int]:
         """The place of each item by what the log calls it once it is erased."""
         return {subject_of(item): place for place, item in enumerate(self.item_ids)}
+
+
+@dataclass(frozen=True)
+class _Newest:
+    """Items of which a time is known, the newest first: ids, milliseconds since 1970, places in the model (-1: not there).
+
+    Attributes:
+        others: of those that are not in the model, whether they may be shown.
+    """
+
+    ids: list[str]
+    times: list[float]
+    places: Index
+    others: Bools
 
 
 @dataclass(frozen=True)
@@ -153,6 +176,7 @@ class Service:
             after = page[-1].item_id
         serving = self._load(version)
         serving.pipeline.recommend("", 1)  # compiles what is compiled at the first call
+        settle()
         self._answer_with(serving)
         self._follower.start()
         log("ready", version=version, model=serving.model.name, log_seq=self.seq, covered=serving.followed.covered)
@@ -192,7 +216,7 @@ class Service:
     ) -> List:
         """List what suits a user, known or not."""
         serving = self.serving
-        found = self._listed(serving, self._known(serving, user_id), n, offset, category, exclude_seen=exclude_seen)
+        found = self._listed(serving, user_id, n, offset, category, exclude_seen=exclude_seen)
         self.on_listed(user_id, found)
         return found
 
@@ -216,31 +240,56 @@ class Service:
     def latest(self, n: int, offset: int = 0, category: str | None = None) -> List:
         """List the newest items by the times that were told of them, here or in training, in seconds since 1970."""
         serving = self.serving
+        among = self._among(serving, category)
+        newest = self._newest(serving)
+        may = newest.others.copy()
+        if category is not None:
+            told = self._items
+            for place in np.flatnonzero(may).tolist():
+                item = told.get(newest.ids[place])
+                may[place] = item is not None and category in item.categories
+        is_known = newest.places != UNKNOWN
+        may[is_known] = among[newest.places[is_known]]
+        found = np.flatnonzero(may)[offset : n + offset].tolist()
+        return List(
+            [newest.ids[place] for place in found],
+            [newest.times[place] / 1000 for place in found],
+            [self._title(serving, newest.ids[place]) for place in found],
+            ("latest",) * len(found),
+            "",
+            serving.version,
+        )
+
+    def _newest(self, serving: Serving) -> "_Newest":
+        """Return all items of which a time is known, the newest first; kept until something is told of an item."""
+        with self._telling:
+            if not serving.newest:
+                serving.newest.append(self._newest_of(serving))
+            return serving.newest[0]
+
+    def _newest_of(self, serving: Serving) -> "_Newest":
         times = serving.pipeline.users.times
         known = np.full(len(serving.item_ids), np.nan) if times is None else times.copy()
-        others: list[tuple[float, str]] = []
-        for item in list(self._items.values()):
+        hidden = set(serving.pipeline.config.hidden)
+        rows: list[tuple[float, str, int, bool]] = []
+        for item in self._items.values():
             if item.timestamp is None:
                 continue
             place = serving.item_index.get(item.item_id)
             if place is not None:
                 known[place] = item.timestamp
-            elif not item.is_hidden and (category is None or category in item.categories):
-                others.append((item.timestamp, item.item_id))
-        known[~self._among(serving, category)] = np.nan
-        wanted = n + offset
-        there = np.flatnonzero(~np.isnan(known))
-        there = there[np.argsort(-known[there], kind="stable")[:wanted]]
-        found = [(known[place], serving.item_ids[place]) for place in there.tolist()] + others
-        found.sort(key=lambda pair: (-pair[0], pair[1]))
-        found = found[offset:wanted]
-        return List(
-            [item for _, item in found],
-            [time / 1000 for time, _ in found],
-            [self._title(serving, item) for _, item in found],
-            ("latest",) * len(found),
-            "",
-            serving.version,
+            else:
+                is_ruled_out = serving.has_rule and not serving.ruled.get(item.item_id, (item, False))[1]
+                may_be_shown = not (item.is_hidden or item.item_id in hidden or is_ruled_out)
+                rows.append((item.timestamp, item.item_id, UNKNOWN, may_be_shown))
+        there = np.flatnonzero(~np.isnan(known)).tolist()
+        rows += [(float(known[place]), serving.item_ids[place], place, False) for place in there]
+        rows.sort(key=lambda row: (-row[0], row[1]))
+        return _Newest(
+            [item for _, item, _, _ in rows],
+            [time for time, _, _, _ in rows],
+            np.array([place for _, _, place, _ in rows], dtype=np.int64),
+            np.array([may_be_shown for _, _, _, may_be_shown in rows], dtype=np.bool_),
         )
 
     def similar_items(self, item_id: str, n: int, offset: int = 0, category: str | None = None) -> List:
@@ -282,8 +331,8 @@ class Service:
         if known.is_known and known.before is None:
             return explain_pair(serving.model, user_id, item_id, n)
         history = serving.model.catalogue.items.ids_at(known.history)
-        if not len(history):
-            return explain_pair(serving.model, user_id, item_id, n)
+        if not len(history):  # also of one who was erased, or took everything back: what training knew does not count
+            return explain_pair(serving.model, user_id, item_id, n, is_stranger=True)
         return explain_pair(serving.model, None, item_id, n, history=history) | {"user_id": user_id}
 
     # Events
@@ -417,6 +466,8 @@ class Service:
         numba.set_num_threads(1)  # of this thread alone: requests need the other processors
         with self._swapping:
             self.models.path(version)
+            if not points and self.models.current != version:  # a swap came in between: what it wrote down answers
+                return
             if self.serving.version != version:
                 serving = self._load(version)
                 serving.pipeline.recommend("", 1)
@@ -443,7 +494,7 @@ class Service:
         erased = serving.followed.erased_items
         if not erased:
             return
-        names = {item for item in self._items if subject_of(item) in erased}
+        names = {item for item in list(self._items) if subject_of(item) in erased}
         names |= {serving.item_ids[place] for subject, place in serving.subjects.items() if subject in erased}
         serving.followed.bring_back([item for item in names if self.store.item(item) is not None])
 
@@ -462,6 +513,7 @@ class Service:
         user_ids = [str(user) for user in model.catalogue.users.ids.to_list()]
         serving = _serving(version, pipeline, followed, user_ids, pipeline)
         self._bring_back(serving)
+        self._apply_rule(serving, list(self._items.values()))
         with self._following:
             followed.met |= followed.live.items() | set(self._items)
         try:
@@ -501,7 +553,8 @@ class Service:
             model = trained.model  # what had arrived was erased, or is no longer what could be placed
         pipeline = trained if model is trained.model else trained.extended(model)
         found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained)
-        found = replace(found, arrived=frozenset(item for item in wanted if item in found.item_index))
+        arrived = frozenset(item for item in wanted if item in found.item_index)
+        found = replace(found, arrived=arrived, ruled=serving.ruled)
         pipeline.recommend("", 1)
         self._show(found)
         return found
@@ -566,12 +619,24 @@ class Service:
         """Let a model's lists obey what is told of items."""
         with self._telling:
             serving.categories.clear()
+            serving.newest.clear()
             mask = serving.may_be_shown.copy()
+            if serving.has_rule:
+                self._apply_rule(serving, self._items.values())
+                ruled = [(item, serving.ruled[item][1]) for item in self._items if item in serving.item_index]
+                mask[[serving.item_index[item] for item, _ in ruled]] = [is_shown for _, is_shown in ruled]
             hidden = [item.item_id for item in self._items.values() if item.is_hidden]
             mask[[serving.item_index[item] for item in hidden if item in serving.item_index]] = False
             if erased := serving.followed.erased_items:
                 mask[[serving.subjects[subject] for subject in erased if subject in serving.subjects]] = False
             serving.pipeline.may_be_shown = mask
+
+    def _apply_rule(self, serving: Serving, told: Iterable[StoredItem]) -> None:
+        """Find out what the rule says of items as they are told now, where that was not found out before."""
+        if serving.has_rule:
+            new = [item for item in told if serving.ruled.get(item.item_id, (None, False))[0] is not item]
+            shown = _let_through(serving.trained, new)
+            serving.ruled.update({item.item_id: (item, is_shown) for item, is_shown in zip(new, shown, strict=True)})
 
     def _among(self, serving: Serving, category: str | None) -> Bools:
         """Tell which items may be shown, of a category where one is asked for."""
@@ -592,10 +657,16 @@ class Service:
         return mask
 
     def _listed(
-        self, serving: Serving, known: Known, n: int, offset: int, category: str | None, *, exclude_seen: bool
+        self, serving: Serving, user: str | Known, n: int, offset: int, category: str | None, *, exclude_seen: bool
     ) -> List:
         among = None if category is None else self._of_category(serving, category)
-        served = serving.pipeline.recommend(known, n + offset, exclude_seen=exclude_seen, among=among)
+        served = serving.pipeline.recommend(
+            user,
+            n + offset,
+            exclude_seen=exclude_seen,
+            among=among,
+            since_training_alone=isinstance(user, str) and serving.followed.is_erased(user),
+        )
         items, scores = served.items[offset:].tolist(), served.scores[offset:].tolist()
         return List(
             [serving.item_ids[place] for place in items],
@@ -629,6 +700,17 @@ def _serving(version: str, pipeline: Pipeline, followed: Followed, user_ids: lis
     places = {item: place for place, item in enumerate(texts)}
     titles = titles_of(pipeline.model.catalogue, items)
     return Serving(version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained)
+
+
+def _let_through(pipeline: Pipeline, told: Sequence[StoredItem]) -> list[bool]:
+    """Ask the rule about items; one of which it cannot tell is not shown, and keeps no other from being asked about."""
+    try:
+        return pipeline.lets_through(told)
+    except Exception:  # whatever somebody has told of an item
+        if len(told) > 1:
+            return [is_shown for item in told for is_shown in _let_through(pipeline, [item])]
+        log("the rule cannot be applied to an item", level=logging.ERROR, exc_info=True)
+        return [False]
 
 
 def _tells_something(item: StoredItem) -> bool:

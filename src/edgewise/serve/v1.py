@@ -6,14 +6,26 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from edgewise.errors import UnknownNameError
-from edgewise.serve.asked import PathId, PathText, Workers, as_json, described, id_in_path, only_events, query_of
+from edgewise.errors import DataError, UnknownNameError
+from edgewise.serve.asked import (
+    PathId,
+    PathText,
+    Workers,
+    as_json,
+    described,
+    encoded,
+    id_in_path,
+    only_events,
+    query_of,
+    read_from,
+)
 from edgewise.serve.metrics import Metrics
 from edgewise.serve.service import List, Service
-from edgewise.store import Event, events_of_json
+from edgewise.store import events_of_json
 from edgewise.store.event import checked_id, record_of
 
-_LARGE = 65_536
+MAX_IN_BATCH = 100_000
+"""Items of all lists of a batch: some 10 MB, which a client that reads slowly keeps in memory."""
 
 
 class Item(BaseModel):
@@ -157,16 +169,23 @@ def v1_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) 
 
     @v1.post("/recommend", response_model=Batch)
     async def recommend_to_many(asked: Asked) -> Response:
-        """Recommend items to up to 1000 users."""
-        users = [checked_id(user, "user_ids") for user in asked.user_ids]
-        lists = []
-        for user in users:
-            found = await workers.run(
-                service.recommend, user, min(asked.k, max_n), 0, asked.category, exclude_seen=asked.exclude_seen
+        """Recommend items to up to 1000 users, 100,000 items in all."""
+        if (n := len(asked.user_ids) * min(asked.k, max_n)) > MAX_IN_BATCH:
+            raise DataError(
+                f"{len(asked.user_ids)} lists of {asked.k} are {n:,} items; expected at most {MAX_IN_BATCH:,} in all. Ask for fewer users at once."
             )
+        users = [checked_id(user, "user_ids") for user in asked.user_ids]
+
+        def listed(user: str) -> tuple[List, bytes]:
+            found = service.recommend(user, min(asked.k, max_n), 0, asked.category, exclude_seen=asked.exclude_seen)
+            return found, encoded(_as_json(found, user_id=user))
+
+        lists = []
+        for user in users:  # one after the other, written where it is made: a large batch holds up nobody else
+            found, text = await workers.run(listed, user)
             metrics.count_list(found.source, found.stages_ms)
-            lists.append(_as_json(found, user_id=user))
-        return as_json({"lists": lists})
+            lists.append(text)
+        return Response(b'{"lists":[' + b",".join(lists) + b"]}", media_type="application/json")
 
     @v1.get("/similar/{item_id}", response_model=Items)
     async def similar(item_id: PathId, k: Count = 10) -> Response:
@@ -189,12 +208,8 @@ def v1_routes(service: Service, workers: Workers, metrics: Metrics, max_n: int) 
     @v1.post("/events", response_model=Accepted, openapi_extra=_EVENTS_BODY)
     async def accept(request: Request) -> Response:
         """Store events; answered when they are on the disk and the next list knows them."""
-        body, now = await request.body(), service.clock.now()
-        events: list[Event]
-        if len(body) < _LARGE:
-            events = events_of_json(body, now=now)
-        else:
-            events = await asyncio.to_thread(events_of_json, body, now=now)
+        now = service.clock.now()
+        events = await read_from(request, lambda body: events_of_json(body, now=now))
         new = await asyncio.wrap_future(service.submit(events))
         await asyncio.to_thread(service.follow, new.seq)
         metrics.events.labels("new").inc(sum(new))

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edgewise.errors import DataError, StoreError
-from edgewise.files import write_json
+from edgewise.files import sync, write_json
 from edgewise.store.lock import store_lock
 from edgewise.store.protocol import MAX_DEAD_LETTERS
 from edgewise.store.registry import ModelRegistry
@@ -50,6 +50,8 @@ class StoreFolder:
                 _check(about)
                 return cls(path)
             if path.exists() and (not path.is_dir() or any(not file.name.startswith(".") for file in path.iterdir())):
+                if about.exists():  # another process made the store at this moment
+                    return cls.open(path)
                 raise StoreError(
                     f"{path} exists and is not a store; it was left alone. Name another folder, or an empty one."
                 )
@@ -58,8 +60,7 @@ class StoreFolder:
                     f"{path} is not a store: it has no {_ABOUT}. Name the folder that `edgewise serve --store` was given."
                 )
             path.mkdir(parents=True, exist_ok=True)
-            created_at = datetime.now(UTC).isoformat(timespec="seconds")
-            write_json(about, {"format": FORMAT, "id": uuid.uuid4().hex, "created_at": created_at})
+            _make(about)
         except (OSError, DataError) as error:
             told = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise StoreError(f"the store {path} cannot be opened: {told}") from error
@@ -87,6 +88,24 @@ class StoreFolder:
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Be the one server of this folder; see `store_lock`."""
         return store_lock(self.path)
+
+
+def _make(about: Path) -> None:
+    """Write what tells a store from others, unless another process does so at this moment: then its id holds for both."""
+    created_at = datetime.now(UTC).isoformat(timespec="seconds")
+    store_id = uuid.uuid4().hex
+    draft = about.with_name(f".{about.name}.{store_id}")
+    try:
+        write_json(draft, {"format": FORMAT, "id": store_id, "created_at": created_at})
+        try:
+            about.hardlink_to(draft)
+        except FileExistsError:
+            _check(about)
+        except OSError:  # a disk without links
+            draft.replace(about)
+        sync(about.parent)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _check(about: Path) -> None:

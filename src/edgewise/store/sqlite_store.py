@@ -8,6 +8,7 @@ import contextlib
 import mmap
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -263,7 +264,7 @@ class SqliteStore(SqlStore):
             )
         if not n_tables:
             connection.execute(f"PRAGMA page_size = {_PAGE}")
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        mode = _logged(connection)
         if mode != "wal":
             raise StoreError(
                 f"{self.path} cannot have a write-ahead log (mode {mode!r}); is it on a network disk? Name a local folder."
@@ -301,6 +302,18 @@ class SqliteStore(SqlStore):
                 yield
             except sqlite3.Error as error:
                 raise _explained(error, self.path) from error
+
+
+def _logged(connection: sqlite3.Connection) -> str:
+    """Ask for a write-ahead log; returns the mode. For this SQLite itself does not wait while another process makes the same file."""
+    until = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
 
 
 def _indexed_up_to(connection: Session) -> int:

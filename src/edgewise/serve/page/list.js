@@ -35,7 +35,8 @@ export class List {
       return row;
     });
     clear(this.list, rows.length ? rows : h("li", { class: "empty" }, () => t("list.empty")));
-    const total = Object.values(found.stages_ms).reduce((sum, ms) => sum + ms, 0);
+    const stages = Object.entries(found.stages_ms).filter(([name]) => !name.includes("/")); // the others are parts of these
+    const total = stages.reduce((sum, [, ms]) => sum + ms, 0);
     clear(this.meta, !rows.length ? null : h("span", {}, () => t("list.from", knows(`source.${found.source}`) ? t(`source.${found.source}`) : found.source)),
       total ? h("span", { class: "time" }, () => ` · ${t("list.time", number(total, 1))}`) : null);
     this.note.hidden = !found.note;
