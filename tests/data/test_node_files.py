@@ -94,6 +94,13 @@ def test_features_of_edges_follow_them(tmp_path: Path) -> None:
     assert len(set(data.edge_features[:, 0].tolist())) == 2
 
 
+def test_words_of_edges_do_not_fill_the_memory(tmp_path: Path) -> None:
+    rows = "".join(f"a,n{i},the w{i} v{i % 3} u{i // 2}\n" for i in range(300))
+    data = _read(tmp_path, "source,target,comment\n" + rows, features=None)
+    assert data.edge_features is not None
+    assert data.edge_features.shape[1] <= 101
+
+
 def test_without_features_each_node_is_its_own(tmp_path: Path) -> None:
     data = _read(tmp_path, features=None)
     assert data.x.toarray().tolist() == np.eye(4).tolist()

@@ -136,3 +136,12 @@ def test_attributes_count_unless_they_are_turned_off_or_tell_nothing() -> None:
     without, notes = scores(empty)
     np.testing.assert_array_equal(without, plain)
     assert any("attributes left out" in note for note in notes)
+
+
+def test_attributes_of_those_who_said_no_alone_count_too() -> None:
+    rows = [(user, item, float(user >= 6 and item != 3)) for user in range(12) for item in range(8)]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "value"], orient="row")
+    people = pl.DataFrame({"user_id": range(12), "side": ["never"] * 6 + ["often"] * 6})
+    settings: dict[str, Any] = {"epochs": 1, "embedding_dim": 4, "output_dim": 3, "features": {"min_count": 1}}
+    model = GCMC(**settings).fit(Dataset.from_events(log, user_table=people))
+    assert any(note.startswith("side: categorical") and "2 features" in note for note in model.record.notes)

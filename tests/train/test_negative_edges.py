@@ -76,6 +76,8 @@ def test_bad_input_is_named() -> None:
         NegativeEdgeSampler(ring(4), "far")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="square"):
         NegativeEdgeSampler(csr_array((2, 3), dtype=np.float32), "two-hop")
+    with pytest.raises(DataError, match=r"the graph is \[3, 0\]: there is nobody to draw"):
+        NegativeEdgeSampler(csr_array((3, 0), dtype=np.float32))
     with pytest.raises(DataError, match="no edges"):
         NegativeEdgeSampler(csr_array((3, 3), dtype=np.float32), "degree")
     with pytest.raises(DataError, match="receiver 4 is not in the graph"):

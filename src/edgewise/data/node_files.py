@@ -9,7 +9,7 @@ import polars as pl
 from scipy.sparse import csr_array, eye_array
 
 from edgewise.data.attributes import typed
-from edgewise.data.features import FeatureEncoder
+from edgewise.data.features import FeatureConfig, FeatureEncoder
 from edgewise.data.formats import open_table
 from edgewise.data.node_data import NodeData
 from edgewise.data.values import ids as as_ids
@@ -18,6 +18,9 @@ from edgewise.data.wording import count
 from edgewise.errors import DataError
 from edgewise.rng import make_rng
 from edgewise.types import Floats, Index
+
+_OF_EDGES = FeatureConfig(max_categories=100, max_text_features=100)
+"""Features of edges are dense, and edges are many: of categories and words the most frequent."""
 
 Task: TypeAlias = Literal["classification", "regression"]
 
@@ -49,7 +52,7 @@ def read_node_files(
     whole, those of test nodes are known in training too, and only labels are withheld.
 
     Args:
-        edges: source, target, then optionally weight, and any other columns as features of edges.
+        edges: source, target, then optionally weight, and any other columns as features of edges, of each at most 100.
         labels: node_id, label; a node without one is not in it, or has an empty label.
         features: node_id and any columns.
         split: node_id, then train, valid or test; None: 60, 20 and 20 % of the labelled nodes at random.
@@ -152,7 +155,7 @@ def _graph(
     own = [name for name in table.columns if name not in ("source", "target", weight_name)]
     features = None
     if own and table.height:
-        encoded = _encoded(table.select("source", *own), "source", "edges", notes)
+        encoded = _encoded(table.select("source", *own), "source", "edges", notes, _OF_EDGES)
         features = None if encoded is None else encoded.toarray()
     usable = (source >= 0) & (target >= 0)
     if not usable.all():
@@ -202,11 +205,13 @@ def _features(table: pl.DataFrame | None, nodes: Index, n: int, notes: list[str]
     return csr_array(np.ones((n, 1), dtype=np.float32))
 
 
-def _encoded(table: pl.DataFrame, key: str, what: str, notes: list[str]) -> csr_array | None:
+def _encoded(
+    table: pl.DataFrame, key: str, what: str, notes: list[str], config: FeatureConfig | None = None
+) -> csr_array | None:
     """Return columns as numbers, None where no column says anything; say what was missing."""
     table = table.with_columns([typed(_without_nan(table[name])) for name in table.columns if name != key])
     try:
-        encoder = FeatureEncoder.fit(table, key)
+        encoder = FeatureEncoder.fit(table, key, config)
     except DataError as error:
         notes.append(f"{what}: {error}")
         return None

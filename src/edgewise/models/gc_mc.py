@@ -178,8 +178,8 @@ class GCMC(Recommender):
         places = parts.train.copy()
         places.data = scale.level_of(places.data).astype(np.float32)
         sides = (
-            self._features(dataset.user_table, "user_id", parts.train.sum(axis=1)),
-            self._features(dataset.item_table, "item_id", parts.train.sum(axis=0)),
+            self._features(dataset.user_table, "user_id", np.diff(parts.train.indptr)),
+            self._features(dataset.item_table, "item_id", np.bincount(parts.train.indices, minlength=dataset.n_items)),
         )
         net = GCMCNet(places, scale.levels.size, make_rng(self.seed, "start"), config, sides).to(device)
 
@@ -229,12 +229,12 @@ class GCMC(Recommender):
         """Return what the decoder reads of each item."""
         return self.items
 
-    def _features(self, table: pl.DataFrame | None, key: str, met: Doubles) -> csr_array | None:
+    def _features(self, table: pl.DataFrame | None, key: str, n_ratings: Index) -> csr_array | None:
         """Encode attributes, the transform fitted on those who have ratings; None without attributes that tell anything."""
         if table is None or table.width == 1 or not self.config.side_dim:
             return None
         try:
-            encoder = FeatureEncoder.fit(table[np.flatnonzero(met)], key, self.config.features)
+            encoder = FeatureEncoder.fit(table[np.flatnonzero(n_ratings)], key, self.config.features)
         except DataError as error:
             self.record.notes.append(f"attributes left out: {error}")
             return None

@@ -15,7 +15,7 @@ from edgewise.data.node_data import NodeData
 from edgewise.evaluate.predictions import accuracy, macro_f1, mae, rmse
 from edgewise.graph.neighbour_sampling import NeighbourSampler
 from edgewise.nn.edges import Edges
-from edgewise.nn.encoder import Encoder
+from edgewise.nn.encoder import Encoder, looks_at
 from edgewise.nn.heads import NodeClassification, NodeRegression
 from edgewise.nn.sparse_linear import SparseRows
 from edgewise.nodes.config import BATCH_SIZE, NodesConfig
@@ -58,13 +58,14 @@ def fit_nodes(data: NodeData, config: NodesConfig, seed: int) -> NodeFit:
     """
     started = time.perf_counter()
     x = SparseRows(data.x)
-    features = None if data.edge_features is None else torch.from_numpy(data.edge_features)
+    edge_dim = 0 if data.edge_features is None else data.edge_features.shape[1]
+    _, looks_at_features = looks_at(config, edge_dim)
+    features = None if data.edge_features is None or not looks_at_features else torch.from_numpy(data.edge_features)
     edges = Edges.from_csr(data.graph, features=features)
     target = _Target(data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(make_rng(seed, "start").integers(2**62)))
-        edge_dim = 0 if data.edge_features is None else data.edge_features.shape[1]
-        net = Encoder(config, data.x.shape[1], target.width, edge_dim)
+        net = Encoder(config, data.x.shape[1], target.width, 0 if features is None else edge_dim)
     if data.classes is None:
         head: NodeClassification | NodeRegression = NodeRegression(1, is_linear=False)
     else:

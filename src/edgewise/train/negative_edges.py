@@ -48,7 +48,7 @@ class NegativeEdgeSampler:
 
     Raises:
         ConfigError: if `kind` is unknown or the power is negative.
-        DataError: if the graph is not square where it has to be, or has no edge to draw by degree from.
+        DataError: if the graph has no senders, is not square where it has to be, or has no edge to draw by degree from.
     """
 
     def __init__(self, graph: csr_array, kind: Kind = "uniform", *, power: float = 0.75) -> None:
@@ -56,6 +56,8 @@ class NegativeEdgeSampler:
             raise ConfigError(f"kind = {kind!r}: expected one of {', '.join(get_args(Kind))}.")
         if kind == "two-hop" and graph.shape[0] != graph.shape[1]:
             raise DataError(f"two-hop negatives need a square graph; got {list(graph.shape)}: see bipartite().")
+        if not graph.shape[1]:
+            raise DataError(f"the graph is {list(graph.shape)}: there is nobody to draw.")
         if kind == "degree" and not graph.nnz:
             raise DataError("the graph has no edges: nothing can be drawn by degree. Take kind = 'uniform'.")
         self._graph = ascending(graph)
