@@ -99,7 +99,9 @@ def test_what_of_the_edges_is_not_looked_at_is_told(
     files = [word for name in ("edges", "labels", "split") for word in (f"--{name}", str(tmp_path / f"{name}.csv"))]
     options = [word for text in ["epochs=1", *settings] for word in ("--set", text)]
     assert main(["nodes", *files, *options, "--json", str(tmp_path / "out.json")]) == 0
-    notes = json.loads((tmp_path / "out.json").read_text())["notes"]
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["accuracy_mean"], found["accuracy_std"]) == (None, None)
+    notes = found["notes"]
     assert any("does not look at the weights" in note for note in notes) is not weights
     assert any("does not look at the features" in note for note in notes) is not features
     assert "no node to test on: nothing was measured" in notes

@@ -13,15 +13,13 @@ from edgewise.nodes.fit import fit_seeds
 
 
 def measured(data: NodeData, config: NodesConfig, model: str, seeds: Sequence[int]) -> dict[str, Any]:
-    """Train with each seed and return means and deviations of every metric on the test nodes, ready for JSON.
-
-    Without test nodes there are none of these.
-    """
+    """Train with each seed and return means and deviations of every metric on the test nodes, ready for JSON: None without such nodes."""
     started = time.perf_counter()
     wanted = config.consistency
     fits, config = fit_seeds(data, config, seeds)
     metrics = list(fits[0].test)
-    found: dict[str, Any] = {}
+    names = ("accuracy", "macro_f1") if data.classes is not None else ("rmse", "mae")
+    found: dict[str, Any] = {f"{name}_{of}": None for name in names for of in ("mean", "std")}
     for name in metrics:
         values = [fit.test[name] for fit in fits]
         found |= {f"{name}_mean": float(np.mean(values)), f"{name}_std": float(np.std(values))}
