@@ -63,7 +63,7 @@ def query_of(request: Request, model: type[Q]) -> Q:
         RequestValidationError: naming each part that is wrong.
     """
     try:
-        return model.model_validate(dict(request.query_params))
+        return model.model_validate(dict(request.query_params) if request.scope["query_string"] else {})
     except ValidationError as error:
         raise RequestValidationError(
             [found | {"loc": ("query", *found["loc"])} for found in error.errors(include_url=False)]
