@@ -20,6 +20,7 @@ from edgewise.data.table import Table
 from edgewise.data.vocabulary import labels_for
 from edgewise.data.wording import count
 from edgewise.errors import DataError
+from edgewise.telemetry import note
 
 __all__ = [
     "FORMATS",
@@ -120,10 +121,20 @@ def read_table(source: Any, kind: str, *, known_ids: pl.Series | None = None) ->
     return read_attributes(source, kind, known_ids=known_ids).frame
 
 
-def read_attributes(source: Any, kind: str, *, known_ids: pl.Series | None = None) -> Attributes:
-    """Read what `read_table` reads, with the file's own names of the columns, and what was assumed."""
+def read_attributes(
+    source: Any, kind: str, *, known_ids: pl.Series | None = None, log_names: Mapping[str, str] | None = None
+) -> Attributes:
+    """Read what `read_table` reads, with the file's own names of the columns, and what was assumed.
+
+    Args:
+        source, kind, known_ids: see `read_table`.
+        log_names: standard name to the name in the log; with these a table of the other side is refused.
+    """
     with _opened(source, f"the table of {kind}s") as table:
-        return attributes_of(table, kind, known_ids)
+        found = attributes_of(table, kind, known_ids, log_names)
+    for doubt in found.doubts:
+        note(sentence(doubt))
+    return found
 
 
 def read_social(source: Any) -> pl.DataFrame:
@@ -172,7 +183,8 @@ def _build(
     tables = dict(found)
     for kind, source in (("user", users), ("item", items)):
         if source is not None:
-            tables[kind] = read_attributes(source, kind, known_ids=cleaned[f"{kind}_id"].unique())
+            known_ids = cleaned[f"{kind}_id"].unique()
+            tables[kind] = read_attributes(source, kind, known_ids=known_ids, log_names=report.columns)
     friends = None if social is None else _friendships(social)
     kinds = cleaned["type"].unique().sort().cast(pl.String).to_list() if "type" in cleaned.columns else []
     if kinds and isinstance(cleaned["type"].dtype, pl.Enum) and len(kinds) < len(cleaned["type"].dtype.categories):
@@ -184,7 +196,9 @@ def _build(
         **{name: own for table in tables.values() for name, own in table.names.items() if name not in report.columns},
     }
     notes = [
-        note for table in (*tables.values(), *([friends] if friends else [])) for note in map(sentence, table.notes)
+        sentence(line)
+        for table in (*tables.values(), *([friends] if friends else []))
+        for line in (*table.notes, *table.doubts)
     ]
     return Dataset.from_events(
         cleaned,
