@@ -115,9 +115,19 @@ def test_a_wrong_question_for_reasons_is_refused(
     assert message in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_an_unknown_item_has_nothing_to_explain(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
-    assert main(["explain", str(model_folder), "--user", "u000", "--item", "abc"]) == 0
-    assert "does not know item 'abc'" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["explain", "--user", "u000", "--item", "abc"], "does not know item 'abc'. Look at the id"),
+        (["explain", "--user", "nobody", "--item", "1003"], "does not know user 'nobody'"),
+        (["similar", "--item", "99999"], "does not know item '99999'"),
+    ],
+)
+def test_who_or_what_is_unknown_is_refused_where_nothing_else_answers(
+    capsys: pytest.CaptureFixture[str], model_folder: Path, words: list[str], message: str
+) -> None:
+    assert main([words[0], str(model_folder), *words[1:]]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_evaluate_measures_a_folder(capsys: pytest.CaptureFixture[str], model_folder: Path, tmp_path: Path) -> None:

@@ -218,6 +218,25 @@ def _newcomer(
     }
 
 
+def _need_known(model: "Recommender", *, item: str, user: str | None = None) -> None:
+    """Refuse ids that the model does not know, where nothing else can answer.
+
+    Raises:
+        UnknownNameError: naming them, and what to do.
+    """
+    from edgewise.data.ids import UNKNOWN
+    from edgewise.errors import UnknownNameError
+
+    catalogue = model.catalogue
+    advice = "Look at the id, or fit the model again on a log that has it."
+    if user is not None and catalogue.users.index_of_text(user) == UNKNOWN:
+        raise UnknownNameError(
+            f"the model does not know user {user!r}. {advice} Of somebody new tell --history, --attributes or --friends instead."
+        )
+    if catalogue.items.index_of_text(item) == UNKNOWN:
+        raise UnknownNameError(f"the model does not know item {item!r}. {advice}")
+
+
 def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, json: options.Json = None) -> None:
     """List the items most like one."""
     from edgewise.cli.console import emit_json, say, table
@@ -225,6 +244,7 @@ def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, jso
     from edgewise.pipeline.titles import titles_of
 
     model = load(directory)
+    _need_known(model, item=item)
     frame = model.similar_items(model.catalogue.items.from_text([item]), k).to_frame()
     titles = titles_of(model.catalogue, frame["similar_item_id"])
     rows = [
@@ -237,9 +257,7 @@ def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, jso
         emit_json({"item_id": item, "source": model.name, "items": rows}, json)
         return
     if not rows:
-        say(
-            f"{model.name} knows no item like {item!r}: it is not in the catalogue, nobody met it, or the model has no notion of likeness."
-        )
+        say(f"{model.name} knows no item like {item!r}: nobody met it, or the model has no notion of likeness.")
         return
     printed = [[str(row["rank"]), str(row["item_id"]), row["title"], f"{row['score']:.4g}"] for row in rows]
     table(f"like {item}, by {model.name}", ["rank", "item", "title", "similarity"], printed, right={0, 3})
@@ -280,6 +298,7 @@ def explain(
     if method is not None and known is None:
         raise ConfigError(f"--method {method!r}: expected one of {', '.join(METHODS)}.")
     model = load(directory)
+    _need_known(model, item=item, user=user)
     about = _newcomer(model, history, attributes, friends) if is_new else {}
     found = explain_pair(model, user, item, n, method=known, **about)
     if json:
