@@ -284,7 +284,7 @@ class Service:
         history = serving.model.catalogue.items.ids_at(known.history)
         if not len(history):
             return explain_pair(serving.model, user_id, item_id, n)
-        return explain_pair(serving.model, None, item_id, n, history=history) | {"user_id": user_id}
+        return explain_pair(serving.model, None, item_id, n, history=history, name=user_id)
 
     # Events
 
