@@ -117,18 +117,22 @@ def evaluate(
     """Measure a fitted model on a test log, by full ranking."""
     from edgewise.cli.console import emit_json, progress, say, table
     from edgewise.compare.output import evaluation_json
+    from edgewise.data.wording import count
     from edgewise.evaluate.protocol import evaluate as evaluate_model
     from edgewise.evaluate.significance import bootstrap_intervals
+    from edgewise.evaluate.targets import find_targets
     from edgewise.models import load
     from edgewise.run_config import read_config
 
     run = read_config(config, set_, data={"format": format}, evaluate={"k": cut_offs(k)})
     model = load(directory)
     with progress(quiet=bool(json)):
-        found = evaluate_model(model, run.read(test), k=run.evaluate.k)
+        later = run.read(test)
+        targets = find_targets(model.catalogue, later)
+        found = evaluate_model(model, later, k=run.evaluate.k, targets=targets)
     intervals = bootstrap_intervals(found.per_user, seed=seed)
     if json:
-        emit_json({"model": model.name, **evaluation_json(found, intervals)}, json)
+        emit_json({"model": model.name, **evaluation_json(found, intervals), "left_out": targets.left_out()}, json)
         return
     rows = []
     for metric, value in found.overall.items():
@@ -136,8 +140,11 @@ def evaluate(
         rows.append([metric, f"{value:.4f}", f"{low:.4f} – {high:.4f}" if metric in intervals else ""])
     table(f"{model.title} on {test}", ["metric", "mean", "95 % interval"], rows, right={1, 2})
     say(
-        f"{found.user_index.size:,} users, ranked over {len(model.catalogue.items):,} items in {found.evaluate_s:.1f} s"
+        f"{found.user_index.size:,} of {count(targets.n_test_users, 'user')}, ranked over {count(len(model.catalogue.items), 'item')} "
+        f"in {found.evaluate_s:.1f} s"
     )
+    for line in targets.left_out():
+        say(f"  {line}")
 
 
 def recommend(
