@@ -13,7 +13,7 @@ from edgewise.data.columns import Columns
 from edgewise.data.dataset import Dataset
 from edgewise.data.events import sentence
 from edgewise.data.oddities import odd_things
-from edgewise.data.read import read_attributes, read_log
+from edgewise.data.read import read_attributes, read_log, read_quantity
 from edgewise.data.wording import count, share, time_text
 from edgewise.rng import make_rng
 
@@ -145,6 +145,9 @@ def inspect_file(
             known_ids = cleaned[f"{kind}_id"].unique()
             found[kind] = read_attributes(source, kind, known_ids=known_ids, log_names=report.columns)
     table = found["item"].frame if "item" in found else None
+    quantity = None
+    if "value" not in events.columns:
+        quantity = read_quantity(path, report.unused, format=format, columns=columns)
     dataset = Dataset.from_events(cleaned)
     times = dataset.events["timestamp"] if dataset.has_times else None
     first, last = (int(times[0]), int(times[-1])) if times is not None else (None, None)
@@ -174,7 +177,10 @@ def inspect_file(
         items_with_few=int((users_of < _FEW).sum()),
         events_per_user=_spread(np.bincount(dataset.events["user_index"].to_numpy())),
         events_per_item=_spread(np.bincount(dataset.events["item_index"].to_numpy())),
-        odd=(*(doubt for given in found.values() for doubt in given.doubts), *odd_things(events, dataset, table)),
+        odd=(
+            *(doubt for given in found.values() for doubt in given.doubts),
+            *odd_things(events, dataset, table, names=report.columns, quantity=quantity),
+        ),
         splits=_split_risks(dataset),
         notes=(*report.lines(), *(sentence(note) for attributes in found.values() for note in attributes.notes)),
         cleaning=cleaning.lines(),

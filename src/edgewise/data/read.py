@@ -1,6 +1,7 @@
 """Reading: from files or frames to a `Dataset`, with what was assumed and cleaned on the way in its history."""
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from edgewise.data.formats import FORMATS, open_table
 from edgewise.data.frames import table_of_frame
 from edgewise.data.source import checked_path, unchanged
 from edgewise.data.table import Table
-from edgewise.data.vocabulary import labels_for
+from edgewise.data.values import numbers
+from edgewise.data.vocabulary import QUANTITY, labels_for, rank_of
 from edgewise.data.wording import count
 from edgewise.errors import DataError
 from edgewise.telemetry import note
@@ -31,6 +33,7 @@ __all__ = [
     "read_dataset",
     "read_events",
     "read_log",
+    "read_quantity",
     "read_social",
     "read_table",
 ]
@@ -105,6 +108,18 @@ def read_log(
     mapping = as_columns(columns)
     with _opened_log(path, format, mapping) as table:
         return _events_and_attributes(table, mapping)
+
+
+def read_quantity(
+    path: Path | str, unused: Sequence[str], *, format: str | None = None, columns: Mapped = None
+) -> pl.Series | None:
+    """Read the spare column of a log that tells how much was bought, if there is one of numbers."""
+    name = next((name for name in unused if rank_of(name, QUANTITY) is not None), None)
+    if name is None:
+        return None
+    with contextlib.suppress(DataError), _opened_log(path, format, as_columns(columns)) as table:
+        return numbers(table.load([name])[name]).alias(name)
+    return None
 
 
 def read_table(source: Any, kind: str, *, known_ids: pl.Series | None = None) -> pl.DataFrame:
