@@ -41,6 +41,7 @@ def test_the_model_that_knows_tastes_wins_and_it_is_not_luck(found: tuple[Compar
     assert set(fitted) == {"popularity", "item-knn"}
     assert verdict(comparison).startswith("item-knn wins with ndcg@5 ")
     assert "not luck" in verdict(comparison)
+    assert "after correction for 1 comparison)" in verdict(comparison)
 
 
 def test_all_models_are_measured_on_the_same_users(found: tuple[Comparison, dict[str, Recommender]]) -> None:

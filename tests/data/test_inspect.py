@@ -174,3 +174,9 @@ def test_sessions_that_begin_with_a_letter_are_no_cancellations(path: Path) -> N
     rows = [(f"u{n % 30}", f"i{n % 7}", 1_600_000_000 + 90_000 * n, f"{'CD'[n % 2]}{n}", "x" if n else "") for n in range(100)]  # fmt: skip
     odd = inspect_file(written(path, list(rows), "CustomerID,StockCode,InvoiceDate,InvoiceNo,Quantity")).odd
     assert not any("cancellations" in line or "Quantity" in line for line in odd)
+
+
+def test_one_is_not_counted_as_several(path: Path) -> None:
+    lines = inspect_file(written(path, [("a", 1, DAY)])).lines()
+    assert "1 user, 1 item, 1 event of 1 pair; density 100.000%." in lines
+    assert "Cleaning kept the only row." in lines

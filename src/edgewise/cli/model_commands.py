@@ -60,6 +60,7 @@ def fit(
     from edgewise.cli.checkpoint_place import CheckpointPlace
     from edgewise.cli.console import emit_json, progress, say
     from edgewise.data.read import check_usable
+    from edgewise.data.wording import count
     from edgewise.errors import ConfigError
     from edgewise.models import build
     from edgewise.run_config import read_config
@@ -97,7 +98,8 @@ def fit(
     for line in (*dataset.history, *recommender.record.notes):
         say(f"  {line}")
     say(
-        f"{recommender.title}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.interactions.nnz:,} pairs, in {seconds:.1f} s"
+        f"{recommender.title}: {count(dataset.n_users, 'user')}, {count(dataset.n_items, 'item')}, "
+        f"{count(dataset.interactions.nnz, 'pair')}, in {seconds:.1f} s"
     )
     say(f"written to {out}. Next: edgewise recommend {out} --user {dataset.users.ids[0]} -k 10")
 

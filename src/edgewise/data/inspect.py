@@ -88,7 +88,8 @@ class Inspection:
         """Say it in plain English, a fact a line."""
         lines = [*self.notes, *self.cleaning]
         lines.append(
-            f"{self.n_users:,} users, {self.n_items:,} items, {self.n_events:,} events of {self.n_pairs:,} pairs; density {self.density:.3%}."
+            f"{count(self.n_users, 'user')}, {count(self.n_items, 'item')}, {count(self.n_events, 'event')} of {count(self.n_pairs, 'pair')}; "
+            f"density {self.density:.3%}."
         )
         if self.first is not None and self.last is not None:
             lines.append(f"Times go from {self.first} to {self.last} ({self.span_days:,.1f} days).")

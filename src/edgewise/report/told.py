@@ -56,6 +56,7 @@ _LINES: tuple[tuple[str, str], ...] = (
     (r"(\S+): times without a zone were taken as UTC\.", "{0}：没有时区的时间按 UTC 处理。"),
     (r"Kinds of events: (.+)\.", "行为类型：{0}。"),
     (r"Attributes of (user|item)s were taken from the log itself: (.+)\.", "{0}的属性取自日志本身：{1}。"),
+    (r"Cleaning kept the only row\.", "清洗保留了仅有的 1 行。"),
     (r"Cleaning kept all ([\d,]+) rows\.", "清洗保留了全部 {0} 行。"),
     (r"Cleaning kept ([\d,]+) of ([\d,]+) rows \((.+?)\)\.", "清洗从 {1} 行中保留了 {0} 行（{2}）。"),
     (r"Given: ([\d,]+) events for training, ([\d,]+) for test\.", "给定文件：{0} 条行为用于训练，{1} 条用于测试。"),
