@@ -82,3 +82,13 @@ def test_a_wish_for_more_than_there_is_gives_what_there_is(service: Service) -> 
     assert len(service.recommend("stranger", 500).ids) == 44
     assert service.popular(500, offset=100).ids == []
     assert service.similar_items("no such item", 5).note == "item-knn does not know this item"
+
+
+@pytest.mark.parametrize("user", ["u000", "new"])
+def test_reasons_speak_of_the_user_by_name(service: Service, user: str) -> None:
+    service.accept([Event("e", user, "1001", type="like", timestamp=1), Event("f", user, "1002", timestamp=2)])
+    found = service.explain(user, "1003", 3)
+    assert found["user_id"] == user
+    assert f"suits user {user} because" in found["text"]
+    assert "Asked as about a newcomer of whom the same is known, it is number" in found["text"]
+    assert found["rank"] is None
