@@ -9,9 +9,15 @@ from edgewise.config import Settings, make, override, read_toml
 from edgewise.errors import ConfigError
 
 
+class Inner(Settings):
+    diversity: float = 0.0
+    k: int = 1
+
+
 class Example(Settings):
     n_layers: PositiveInt = 3
     loss: str = "bpr"
+    inner: Inner | None = None
 
 
 def test_settings_are_frozen() -> None:
@@ -23,6 +29,8 @@ def test_settings_are_frozen() -> None:
     ("values", "message"),
     [
         ({"n_layer": 2}, r"here: unknown setting 'n_layer'; there are n_layers, loss"),
+        ({"n_layer": 2}, r"loss, inner \(did you mean 'n_layers'\?\)"),
+        ({"inner": {"diversty": 2}}, r"'inner.diversty'; there are diversity, k \(did you mean 'diversity'\?\)$"),
         ({"n_layers": 0}, r"here: n_layers = 0: Input should be greater than 0"),
         ({"n_layers": "many"}, r"here: n_layers = 'many': Input should be a valid integer"),
     ],

@@ -63,13 +63,27 @@ def test_attributes_are_called_what_the_table_calls_them() -> None:
     assert twice.attributes.columns == ["sex", "gender", "Gender"]
 
 
+def test_a_value_that_training_never_saw_is_remarked_however_many_there_are() -> None:
+    jobs = [f"job-{n}" for n in range(29)] + ["doctor"]
+    table = pl.DataFrame({"user_id": range(30), "job": jobs, "film": ["Alien 3"] * 30})
+    given = Newcomers.of(
+        "user", USERS, ITEMS, attributes=[{"job": "docter"}, {"job": "doctor"}, {"film": "Heat"}, {"jop": "x"}]
+    )
+    assert given.remarked(("attributes",), table).remarks == (
+        "Training never saw job 'docter'; it saw 30 others (did you mean 'doctor'?).",
+        "",
+        "",  # a text, of which a word may be known
+        "There is no attribute 'jop' of users; there are job, film.",
+    )
+
+
 def test_what_will_not_be_used_is_remarked() -> None:
     given = Newcomers.of(
         "user", USERS, ITEMS, history=[[10], [10], []], friends=[["ann"], [], []],
         attributes=[{"age": "old", "gender": "f", "Mood": "bad"}, {"shoe": 3, "age": "31"}, {"age": 25}],
     )  # fmt: skip
     assert given.remarked(("history", "attributes"), TABLE).remarks == (
-        "The model makes no use of friends. age 'old' is no number. gender 'f' is not known; there are F, M.",
+        "The model makes no use of friends. age 'old' is no number. Training never saw gender 'f'; there are F, M.",
         "There is no attribute 'shoe' of users; there are age, gender, Mood.",
         "",
     )

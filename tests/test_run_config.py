@@ -64,3 +64,22 @@ def test_a_nested_setting_of_training_needs_no_section() -> None:
         read_config(None, ["encoder.conv=gatv2"], model={"name": "lightgcn"})
     with pytest.raises(ConfigError, match=r"unknown section .weather"):
         read_config(None, ["weather.name=step"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("rerank.diversty", "diversity"), ("service.n_thread", "n_threads"), ("events.batch_sze", "batch_size")],
+)
+def test_a_wrong_key_of_a_section_names_those_of_the_section(wrong: str, right: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"unknown setting '{wrong}'; there are .*\(did you mean '{right}'\?\)"
+    ) as error:
+        read_config(None, [f"{wrong}=3"])
+    assert "store" not in str(error.value)
+
+
+def test_a_wrong_section_or_key_of_training_is_guessed() -> None:
+    with pytest.raises(ConfigError, match=r"unknown section \[rernk\].*did you mean 'rerank'"):
+        read_config(None, ["rernk.diversity=3"])
+    with pytest.raises(ConfigError, match=r"did you mean 'epochs'"):
+        read_config(None, ["train.epoch=7"]).settings_of("lightgcn", {})

@@ -1,10 +1,11 @@
 """Settings: TOML read once at the edge into frozen classes that refuse unknown keys."""
 
+import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -89,13 +90,41 @@ def _toml_value(text: str) -> Any:
 def _explain(problem: Any, settings: type[Settings]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown setting {name!r}; there are {', '.join(settings.model_fields)}"
+        *sections, key = (str(part) for part in problem["loc"])
+        known = list(dict.fromkeys(name for found in _settings_at(settings, sections) for name in found.model_fields))
+        return f"unknown setting {name!r}; there are {', '.join(known)}{did_you_mean(key, known)}"
     if problem["type"] == "missing":
         return f"setting {name!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "secret":  # raised as PydanticCustomError: the value must not be shown
         return f"{name}: {message}"
     return f"{name} = {problem['input']!r}: {message}" if name else message  # without a name: how several fit together
+
+
+def _settings_at(settings: type[Settings], sections: Sequence[str]) -> list[type[Settings]]:
+    """Return the config classes that a nested key belongs to: several where a section may be one of some kinds."""
+    found = [settings]
+    for section in sections:
+        fields = [one.model_fields[section].annotation for one in found if section in one.model_fields]
+        found = [kind for annotation in fields for kind in _settings_in(annotation)] or found
+    return found
+
+
+def _settings_in(annotation: Any) -> list[type[Settings]]:
+    """Return the config classes that a type names."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return [annotation]
+    return [kind for part in get_args(annotation) for kind in _settings_in(part)]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a remark on the known name that is like an unknown one, "" where none is.
+
+    >>> did_you_mean("lightgnc", ["popularity", "lightgcn"]), did_you_mean("gnn", ["popularity"])
+    (" (did you mean 'lightgcn'?)", '')
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
+from edgewise.config import did_you_mean
 from edgewise.data.ids import UNKNOWN, IdMap
 from edgewise.data.vocabulary import plain, standard_attribute
 from edgewise.errors import ConfigError, DataError
 from edgewise.types import Bools, Floats, Ids, Index
 
 _MOST_NAMED = 20
-"""A column with no more distinct values is taken for one of categories, which can be listed."""
+"""Up to so many values of a column are listed."""
 
 Side: TypeAlias = Literal["user", "item"]
 
@@ -173,7 +174,9 @@ def _unread(given: Mapping[str, Any], table: pl.DataFrame | None, side: Side) ->
         if value is None:
             continue
         if name not in known.columns:
-            told.append(f"There is no attribute {name!r} of {side}s; there are {', '.join(known.columns) or 'none'}.")
+            told.append(
+                f"There is no attribute {name!r} of {side}s; there are {', '.join(known.columns) or 'none'}{did_you_mean(name, known.columns)}."
+            )
         elif isinstance(value, str):
             told += _unread_text(name, value.strip(), known[name])
     return told
@@ -189,10 +192,11 @@ def _unread_text(name: str, value: str, column: pl.Series) -> list[str]:
     if column.dtype != pl.String:
         return []
     words = column.drop_nulls().unique().sort()
-    # With more, or with several in one, they may be texts or lists, of which a part may be known.
-    if len(words) > _MOST_NAMED or words.str.contains(r"[\s,;|]").any() or value in words.str.strip_chars():
+    # With several in one they may be texts or lists, of which a part may be known.
+    if words.str.contains(r"[\s,;|]").any() or value in words.str.strip_chars():
         return []
-    return [f"{name} {value!r} is not known; there are {', '.join(words)}."]
+    few = f"there are {', '.join(words)}" if len(words) <= _MOST_NAMED else f"it saw {len(words):,} others"
+    return [f"Training never saw {name} {value!r}; {few}{did_you_mean(value, words)}."]
 
 
 def by_history(answer: Callable[[csr_array], Floats], newcomers: Newcomers) -> Floats:

@@ -202,6 +202,8 @@ class Recommender(ABC):
     """Whether an item that nobody met gets a score; where not, it is never recommended."""
     folds_in: ClassVar[tuple[str, ...]] = ()
     """From what the model answers for a user it never saw: of "history", "attributes", "friends"."""
+    reads_item_attributes: ClassVar[bool] = False
+    """Whether attributes of a new item change its scores (`score_new_items`), so that they may be reasons for it."""
     starts_from: ClassVar[tuple[str, ...]] = ()
     """Arrays of an earlier fit that a fit can start from; without one of them it learns everything anew."""
     adds_up: ClassVar[bool] = False

@@ -7,7 +7,7 @@ from typing import Any
 import tomli_w
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from edgewise.config import Settings, make, merged, override, read_toml
+from edgewise.config import Settings, did_you_mean, make, merged, override, read_toml
 from edgewise.data import Dataset
 from edgewise.data.clean import CleanConfig
 from edgewise.data.columns import Columns
@@ -115,7 +115,8 @@ class RunConfig(Settings):
         known = model_class(name).Config
         if unknown := [key for key in self.train if key not in TrainConfig.model_fields]:
             raise ConfigError(
-                f"[train]: unknown setting {unknown[0]!r}; there are {', '.join(TrainConfig.model_fields)}."
+                f"[train]: unknown setting {unknown[0]!r}; there are {', '.join(TrainConfig.model_fields)}"
+                f"{did_you_mean(unknown[0], TrainConfig.model_fields)}."
             )
         below: dict[str, Any] = dict(self.train) if issubclass(known, TrainConfig) else {}
         shared = self.features.model_dump(exclude_unset=True)
@@ -151,7 +152,8 @@ def read_config(path: str | None, assignments: Sequence[str] | None, **sections:
     unknown = [section for section in values if section not in RunConfig.model_fields]
     if unknown:
         raise ConfigError(
-            f"unknown section [{unknown[0]}]; there are {', '.join(f'[{name}]' for name in RunConfig.model_fields)}."
+            f"unknown section [{unknown[0]}]; there are {', '.join(f'[{name}]' for name in RunConfig.model_fields)}"
+            f"{did_you_mean(unknown[0], RunConfig.model_fields)}."
         )
     return make(RunConfig, values, where=path or "settings")
 

@@ -26,6 +26,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["fit", "--model", "popularity"], "no data: name a log with --data FILE"),
         (["fit", "--data", "LOG"], "which model? Give --model NAME"),
         (["fit", "--data", "LOG", "--model", "transformer"], "there is no model 'transformer'; there are popularity,"),
+        (["fit", "--data", "LOG", "--model", "lightgnc"], "(did you mean 'lightgcn'?)"),
         (
             ["fit", "--data", "LOG", "--model", "popularity", "--set", "depth=3"],
             "unknown setting 'depth'; there are count",

@@ -115,9 +115,19 @@ def test_a_wrong_question_for_reasons_is_refused(
     assert message in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_an_unknown_item_has_nothing_to_explain(capsys: pytest.CaptureFixture[str], model_folder: Path) -> None:
-    assert main(["explain", str(model_folder), "--user", "u000", "--item", "abc"]) == 0
-    assert "does not know item 'abc'" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["explain", "--user", "u000", "--item", "abc"], "does not know item 'abc'. Look at the id"),
+        (["explain", "--user", "nobody", "--item", "1003"], "does not know user 'nobody'"),
+        (["similar", "--item", "99999"], "does not know item '99999'"),
+    ],
+)
+def test_who_or_what_is_unknown_is_refused_where_nothing_else_answers(
+    capsys: pytest.CaptureFixture[str], model_folder: Path, words: list[str], message: str
+) -> None:
+    assert main([words[0], str(model_folder), *words[1:]]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_evaluate_measures_a_folder(capsys: pytest.CaptureFixture[str], model_folder: Path, tmp_path: Path) -> None:
@@ -127,6 +137,18 @@ def test_evaluate_measures_a_folder(capsys: pytest.CaptureFixture[str], model_fo
     found = run_json(capsys, "evaluate", model_folder, "--test", test, "--k", "3")
     assert found["recall@3"] > 0.9
     assert found["n_users"] == len(rows)
+    assert found["left_out"] == []
+
+
+def test_evaluate_says_who_is_left_out(capsys: pytest.CaptureFixture[str], model_folder: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.csv"
+    rows = [*_withheld().items(), ("nobody", 1000), ("somebody", 1001), (next(iter(_withheld())), 77)]
+    pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row").write_csv(test)
+    assert main(["evaluate", str(model_folder), "--test", str(test), "--k", "3"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{len(_withheld())} of {len(_withheld()) + 2} users, ranked over" in said
+    assert "left out: 2 users unknown to the model, who would get what is popular." in said
+    assert "1 item of the test is unknown to the model" in said
 
 
 def test_compare_writes_the_keys_that_programs_read(tmp_path: Path, log: Path, items_file: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from edgewise.compare.engine import Plan, compare
+from edgewise.compare.engine import Plan, compare, describe
 from edgewise.compare.output import comparison_json, table_rows, verdict
 from edgewise.compare.quick_tuning import QuickTuning, tune_quick, validation_split
 from edgewise.compare.tasks import FALLEN_BACK, NEW_USERS, task_of
@@ -41,6 +41,7 @@ def test_the_model_that_knows_tastes_wins_and_it_is_not_luck(found: tuple[Compar
     assert set(fitted) == {"popularity", "item-knn"}
     assert verdict(comparison).startswith("item-knn wins with ndcg@5 ")
     assert "not luck" in verdict(comparison)
+    assert "after correction for 1 comparison)" in verdict(comparison)
 
 
 def test_all_models_are_measured_on_the_same_users(found: tuple[Comparison, dict[str, Recommender]]) -> None:
@@ -58,6 +59,17 @@ def test_newcomers_and_unknown_items_are_counted(found: tuple[Comparison, dict[s
     evaluation = comparison.models["item-knn"].evaluation
     assert evaluation is not None
     assert evaluation.segments[NEW_USERS]["n"] == 1.0
+
+
+def test_whom_only_a_table_knows_is_new() -> None:
+    train = planted_tastes().train
+    people = train.users.ids.to_frame("user_id").with_columns(age=pl.lit(30))
+    log = Dataset.from_events(train.to_frame(), user_table=people, item_table=train.item_table)
+    cold = log.split("cold-users", seed=0)
+    data = describe(cold, Plan(ITEMS, ("popularity",)))
+    assert data["n_new_users"] == data["n_test_users"] > 0
+    cold = log.split("cold-items", seed=0)
+    assert describe(cold, Plan(ITEMS, ("popularity",)))["n_new_items"] == cold.test.events["item_index"].n_unique()
 
 
 def test_where_every_user_is_new_the_fallback_is_measured(split: Split) -> None:

@@ -49,8 +49,9 @@ def test_an_unknown_id_of_the_right_type_is_an_answer() -> None:
 @pytest.mark.parametrize(
     ("known", "asked", "message"),
     [
-        ([1, 2], ["1"], r"user ids are integers in this data set, and text were given \(first: '1'\)"),
-        (["a"], [1], r"user ids are text in this data set, and integers were given \(first: 1\)"),
+        ([1, 2], ["1"], r"user ids are integers in this data set, and text were given \(such as '1'\)"),
+        ([1, 2], ["50", "-3", "abc", "x"], r"text were given \(such as 'abc'\)"),
+        (["a"], [1], r"user ids are text in this data set, and integers were given \(such as 1\)"),
         ([1, 2], [1.0], r"user ids must be text or 64-bit integers; got Float64"),
         ([1, 2], [True], r"user ids must be text or 64-bit integers; got Boolean"),
         ([1, 2], [2**70], r"user ids of type Int128 go beyond 64-bit integers"),

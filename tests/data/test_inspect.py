@@ -150,3 +150,33 @@ def test_a_log_that_cannot_be_read_is_refused_as_ever(path: Path) -> None:
     path.write_text("a,b\nx,y\n")
     with pytest.raises(DataError, match="no column of users was found"):
         inspect_file(path)
+
+
+def returns(n: int) -> bool:
+    return n % 9 == 8
+
+
+def test_what_came_back_is_odd(path: Path) -> None:
+    rows = [(f"u{n % 30}", f"i{n % 7}", 1_600_000_000 + 90_000 * n, f"{'C' if returns(n) else ''}{5000 + n}", -1 if returns(n) else 2) for n in range(100)]  # fmt: skip
+    [odd] = [line for line in inspect_file(written(path, list(rows), "CustomerID,StockCode,InvoiceDate,InvoiceNo,Quantity")).odd if "begins with C" in line]  # fmt: skip
+    assert odd.startswith(
+        "11 of 100 rows (11.0 %) have a negative 'Quantity', as returns do; the first is row 9 (-1). 11 of them"
+    )
+    assert "--set data.value=Quantity --set clean.negative=drop" in odd
+    written(path, [row[:4] for row in rows], "CustomerID,StockCode,InvoiceDate,InvoiceNo")
+    [odd] = [line for line in inspect_file(path).odd if "cancellations" in line]
+    assert odd.startswith(
+        "11 of 100 rows (11.0 %) have 'InvoiceNo' beginning with C, as cancellations do, such as 'C5008'."
+    )
+
+
+def test_sessions_that_begin_with_a_letter_are_no_cancellations(path: Path) -> None:
+    rows = [(f"u{n % 30}", f"i{n % 7}", 1_600_000_000 + 90_000 * n, f"{'CD'[n % 2]}{n}", "x" if n else "") for n in range(100)]  # fmt: skip
+    odd = inspect_file(written(path, list(rows), "CustomerID,StockCode,InvoiceDate,InvoiceNo,Quantity")).odd
+    assert not any("cancellations" in line or "Quantity" in line for line in odd)
+
+
+def test_one_is_not_counted_as_several(path: Path) -> None:
+    lines = inspect_file(written(path, [("a", 1, DAY)])).lines()
+    assert "1 user, 1 item, 1 event of 1 pair; density 100.000%." in lines
+    assert "Cleaning kept the only row." in lines

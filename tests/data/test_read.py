@@ -13,6 +13,7 @@ import pytest
 from edgewise.data import Dataset
 from edgewise.data.clean import CleanConfig
 from edgewise.data.columns import Columns
+from edgewise.data.inspect import inspect_file
 from edgewise.data.read import check_usable, read_dataset, read_events, read_social, read_table
 from edgewise.errors import DataError
 
@@ -239,6 +240,43 @@ def test_the_id_column_of_a_table_is_the_one_that_the_log_knows(write: Any) -> N
     assert dataset.item_table is not None
     assert dataset.item_table["title"].to_list() == ["A", "B"]
     assert "books.csv: items are joined by 'id', which has 2 of the log's 2 ids; 'book_id' has 0." in dataset.history
+
+
+def test_a_table_of_the_other_side_is_refused(write: Any) -> None:
+    log = write("userId,movieId,rating\n1,1,5\n1,2,4\n2,2,3\n")
+    films = write("movieId,title,genres\n1,Alien,horror\n2,Brazil,satire\n3,Cabaret,music\n", "films.csv")
+    with pytest.raises(
+        DataError, match=r"films\.csv was given as the table of users, and its id column 'movieId' is named"
+    ):
+        read_dataset(log, users=films)
+    people = write("userId,age\n1,31\n2,45\n", "people.csv")
+    with pytest.raises(DataError, match=r"--users on the command line.*rename the column to item_id"):
+        read_dataset(log, items=people)
+    with pytest.raises(DataError, match="named as an item's"):
+        inspect_file(log, users=films)
+    assert read_dataset(log, items=films, users=people).n_users == 2
+
+
+def test_a_name_that_the_log_has_for_it_is_no_sign_of_the_other_side(write: Any) -> None:
+    log = write("follower,account_id\n1,7\n2,8\n")
+    mapping = {"user_id": "follower", "item_id": "account_id"}
+    accounts = write("account_id,title\n7,A\n8,B\n", "accounts.csv")
+    dataset = read_dataset(log, columns=mapping, items=accounts)
+    assert dataset.item_table is not None
+    with pytest.raises(DataError, match="named as an item's"):
+        read_dataset(log, columns=mapping, users=accounts)
+
+
+def test_a_table_of_which_the_log_knows_little_is_told(write: Any) -> None:
+    log = write("user,item\n" + "".join(f"{n % 5},{n}\n" for n in range(100)))
+    other = write("item_id,title\n" + "".join(f"{n},T{n}\n" for n in range(98, 300)), "items.csv")
+    told = "items.csv: 2 of its 202 ids ('item_id') are in the log, which has 100 items; the other 200 items have no event. Is it"
+    assert any(line.startswith(told) for line in read_dataset(log, items=other).history)
+    assert any(line.startswith(told) for line in inspect_file(log, items=other).odd)
+    whole = write("item_id,title\n" + "".join(f"{n},T{n}\n" for n in range(300)), "items.csv")
+    found = inspect_file(log, items=whole)
+    assert not any("items.csv" in line for line in found.odd)
+    assert "items.csv: 100 of its 300 ids ('item_id') are in the log; the other 200 items have no event." in found.notes
 
 
 def test_a_table_that_knows_none_of_the_ids_is_told(write: Any) -> None:

@@ -113,6 +113,12 @@ def test_a_missing_file_says_what_is_near(path: Path) -> None:
         checked_path(path.parent / "nowhere" / "x.csv")
 
 
+def test_the_folder_that_one_is_in_is_not_a_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"^nope.csv does not exist. Look at the name, and at the folder you are in\.$"):
+        checked_path("nope.csv")
+
+
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match="pipe is neither a file nor a folder"):

@@ -97,6 +97,12 @@ def test_what_is_not_evaluated_is_counted() -> None:
     assert (targets.n_users, targets.n_new_users, targets.n_repeating_users, targets.n_new_items) == (2, 1, 1, 1)
     assert targets.n_relevant.tolist() == [2, 1]
     assert targets.n_candidates.tolist() == [2, 2]
+    assert (targets.n_test_users, targets.n_test_pairs) == (4, TEST.interactions.nnz)
+    assert targets.left_out() == [
+        "left out: 1 user unknown to the model, who would get what is popular, and 1 user who met nothing new.",
+        f"to be found: 3 of {TEST.interactions.nnz} pairs of a user and an item; the others are of users left out, or known from training.",
+        "1 item of the test is unknown to the model: nobody can find them, and they count as missed.",
+    ]
 
 
 def test_targets_found_before_give_the_same(golden: Evaluation) -> None:

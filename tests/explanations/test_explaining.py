@@ -8,10 +8,12 @@ import pytest
 
 from edgewise.data import Dataset
 from edgewise.errors import ConfigError
-from edgewise.explanations import Method, evidence_of, perturbation, reasons_of
+from edgewise.explanations import Evidence, Method, evidence_of, perturbation, reasons_of
 from edgewise.models import build, load
+from edgewise.newcomers import Newcomers
 from edgewise.recommender import Recommender
 from edgewise.testing.planted import planted_tastes
+from edgewise.types import Floats, Index
 
 SMALL = {"embedding_dim": 8, "epochs": 3}
 
@@ -147,3 +149,46 @@ def test_a_model_that_folds_nobody_in_is_explained_by_likeness_alone() -> None:
         assert why.method == "similarity"
         assert why.reasons
         assert why.fidelity is None
+
+
+def test_the_rank_is_that_of_the_list() -> None:
+    planted = planted_tastes()
+    model = build("lightgcn", SMALL, seed=0).fit(planted.train)
+    [ranked] = model.recommend(["u003"], k=5)
+    assert [model.explain("u003", item).rank for item, _ in ranked] == [1, 2, 3, 4, 5]
+    met = planted.train.to_frame().filter(pl.col("user_id") == "u003")["item_id"][0]
+    assert model.explain("u003", met).rank is None
+    [ranked] = model.recommend(k=3, history=[1011, 1012])
+    assert [model.explain(item_id=item, history=[1011, 1012]).rank for item, _ in ranked] == [1, 2, 3]
+
+
+def test_a_model_that_reads_no_attributes_is_not_asked_about_them(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build("lightgcn", SMALL, seed=0).fit(data)
+    monkeypatch.setattr(type(model), "score_new_items", lambda *_: pytest.fail("was asked"))
+    assert model.explain("u04", 2).item_reasons == ()
+
+
+def test_what_is_rounding_is_no_reason(hetero: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = type(hetero).score_new_items
+
+    def rounded(model: Recommender, users: Newcomers, items: Newcomers) -> Floats | None:
+        scores = true(model, users, items)
+        assert scores is not None
+        same: Floats = scores[:, :1] + np.arange(scores.shape[1], dtype=np.float32) * -6e-8 * abs(scores[0, 0])
+        return same
+
+    assert any(hetero.explain(item_id=item, history=[1, 2]).item_reasons for item in range(10))
+    monkeypatch.setattr(type(hetero), "score_new_items", rounded)
+    assert not any(hetero.explain(item_id=item, history=[1, 2]).item_reasons for item in range(10))
+
+    def shares(_model: Recommender, evidence: Evidence, items: Index, _method: Method) -> Floats:
+        amounts = np.full((len(evidence.pieces), items.size), 1e-7, dtype=np.float32)
+        amounts[1] = 0.5
+        return amounts
+
+    monkeypatch.setattr(type(hetero), "carried", shares)
+    monkeypatch.setattr(type(hetero), "explains_by", ("gradient",))
+    why = hetero.explain(item_id=3, history=[1, 2], method="gradient")
+    assert [reason.id for reason in why.reasons] == [2]

@@ -102,3 +102,30 @@ def test_a_pair_is_explained_in_a_sentence(model: Recommender, planted: Planted)
 )
 def test_what_is_unknown_is_named(model: Recommender, user: str, item: str, text: str) -> None:
     assert text in explain_pair(model, user, item, 3)["text"]
+
+
+def test_a_pair_is_ranked_in_the_list_and_as_of_a_newcomer(model: Recommender, planted: Planted) -> None:
+    user = next(iter(planted.withheld))
+    [best] = model.recommend([user], 1).answers
+    found = explain_pair(model, user, str(best), 3)
+    assert found["rank"] == 1
+    assert f"In the list of user {user} it is number 1. Asked as about a newcomer of whom the same is known, it is" in found["text"]  # fmt: skip
+    of_new = explain_pair(model, None, str(best), 3, history=[1000, 1001])["text"]
+    assert f"“Title {best}” suits this newcomer because" in of_new
+    assert "By all that is known it is number" in of_new
+
+
+def test_who_has_a_name_is_no_newcomer(model: Recommender) -> None:
+    found = explain_pair(model, None, "1003", 3, history=[1000, 1001], name="u000")
+    assert found["user_id"] == "u000"
+    assert found["text"].startswith("“Title 1003” suits user u000 because")
+    assert "this newcomer" not in found["text"]
+
+
+def test_what_is_not_used_of_a_newcomer_is_told(model: Recommender) -> None:
+    found = explain_pair(model, None, "1003", 3, history=[1000, 1001], friends=["u001"])
+    assert found["note"] == "The model makes no use of friends."
+    assert found["text"].endswith(found["note"])
+    alone = explain_pair(model, None, "1003", 3, friends=["u001"])
+    assert alone["note"] == "item-knn cannot use friends: it answers by history."
+    assert explain_pair(model, "u000", "1003", 3)["note"] == ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgewise.models import MODELS, model_class
 from edgewise.report import write_report
 from tests.report.example import example, hostile
 
@@ -75,6 +76,23 @@ def test_no_screen_scrolls_sideways(page: "Page", report: Path, width: int, lang
     page.reload()
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_no_name_of_a_model_breaks_inside_a_word_on_a_phone(page: "Page") -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    words = sorted({word for name in MODELS for word in model_class(name).title.split() if "-" not in word})
+    broken = page.evaluate(
+        """words => {
+            const cell = document.querySelector("table.models tbody .clip"), text = document.createRange();
+            return words.filter(word => {
+                cell.textContent = word;
+                text.selectNodeContents(cell);
+                return text.getClientRects().length > 1;
+            });
+        }""",
+        words,
+    )
+    assert broken == []
 
 
 def test_labels_in_the_scatter_do_not_overlap_as_drawn(page: "Page") -> None:

@@ -39,6 +39,11 @@ def _lines() -> Iterator[str]:
     for settings in (strict, {**core, "min_value": 2.0}, {"max_events_per_minute": 7}, {"missing_value": "fill"}):
         yield from Dataset.from_frame(_log(holes=True), clean=CleanConfig(**settings)).history
     dataset = Dataset.from_frame(_log())
+    for ids in (range(100, 103), range(40)):
+        people = pl.DataFrame({"user_id": ids, "age": [30] * len(ids)})
+        yield from Dataset.from_frame(_log(), users=people).history
+    yield "a.csv: 1 of its 202 ids ('id') is in the log, which has 100 items; the other 201 items have no event. Is it the right table, and the right column?"
+    yield "t-SNE of the vectors of the 1,000 most met items in LightGCN"
     for how in SPLITS:
         if how != "given":
             split = dataset.split(how, seed=0)

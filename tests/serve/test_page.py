@@ -313,7 +313,7 @@ def test_reasons_open_with_bars_and_what_they_are_worth(opened: Opened) -> None:
     opener.click()
     panel = page.locator(".why").first
     assert panel.locator(".bars li").count() >= 1
-    assert "by all that is known" in panel.inner_text()
+    assert "of whom the same is known" in panel.inner_text()
     assert page.locator(".opener").first.get_attribute("aria-expanded") == "true"
     page.locator(".opener").first.click()
     assert not panel.is_visible()

@@ -123,3 +123,13 @@ def test_the_latest_are_put_in_order_once_until_something_is_told(service: Servi
     assert service.latest(2).ids == ["1005", "9001"]
     service.erase_item("9001")
     assert service.latest(9).ids == ["1005", "9000", "1007"]
+
+
+@pytest.mark.parametrize("user", ["u000", "new"])
+def test_reasons_speak_of_the_user_by_name(service: Service, user: str) -> None:
+    service.accept([Event("e", user, "1001", type="like", timestamp=1), Event("f", user, "1002", timestamp=2)])
+    found = service.explain(user, "1003", 3)
+    assert found["user_id"] == user
+    assert f"suits user {user} because" in found["text"]
+    assert "Asked as about a newcomer of whom the same is known, it is number" in found["text"]
+    assert found["rank"] is None

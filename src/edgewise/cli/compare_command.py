@@ -41,7 +41,8 @@ def compare(
     set_: options.Set = None,
     config: options.Config = None,
     save: Annotated[
-        str | None, typer.Option("--save", metavar="DIR", help="Refit nothing, but write the winner's model folder.")
+        str | None,
+        typer.Option("--save", metavar="DIR", help="Write the winner's model folder, as fitted on the training part."),
     ] = None,
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write every figure as JSON; - is standard output.")
@@ -112,14 +113,15 @@ def deliver(
     """Print the table, and write what was asked for."""
     from edgewise.cli.console import emit_json, say, table
     from edgewise.compare.output import comparison_json, model_json, table_rows, verdict
+    from edgewise.data.wording import count
 
     if json:
         emit_json(comparison_json(comparison), json)
     if json != "-":
         data = comparison.data
         say(
-            f"{data['name']}: {data['n_users']:,} users and {data['n_items']:,} items in training, {data['n_train']:,} pairs; "
-            f"test: {data['n_test']:,} pairs of {data['n_test_users']:,} users ({data['n_new_users']:,} of them new), split {data['split']}"
+            f"{data['name']}: {count(data['n_users'], 'user')} and {count(data['n_items'], 'item')} in training, {count(data['n_train'], 'pair')}; "
+            f"test: {count(data['n_test'], 'pair')} of {count(data['n_test_users'], 'user')} ({data['n_new_users']:,} of them new), split {data['split']}"
         )
         for line in (*data["split_notes"], *data["leakage"]):
             say(f"  {line}")

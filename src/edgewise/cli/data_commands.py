@@ -14,19 +14,20 @@ def inspect(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A log of interactions.")],
     config: options.Config = None,
     set_: options.Set = None,
+    items: options.Items = None,
+    users: options.Users = None,
     format: options.Format = None,
     json: options.Json = None,
 ) -> None:
     """Tell what is in a log: columns, users, items, times, what is odd, and what a split would leak."""
-    from edgewise.cli.console import emit_json, progress, say
+    from edgewise.cli.console import emit_json, say
     from edgewise.data.columns import Columns
     from edgewise.data.inspect import inspect_file
     from edgewise.run_config import read_config
 
-    run = read_config(config, set_, data={"format": format})
+    run = read_config(config, set_, data={"format": format, "items": items, "users": users})
     columns = Columns(**{name: getattr(run.data, name) for name in Columns.model_fields})
-    with progress(quiet=bool(json)):
-        found = inspect_file(file, format=run.data.format, columns=columns)
+    found = inspect_file(file, format=run.data.format, columns=columns, items=run.data.items, users=run.data.users)
     if json:
         emit_json(found.to_json(), json)
         return

@@ -60,6 +60,7 @@ def fit(
     from edgewise.cli.checkpoint_place import CheckpointPlace
     from edgewise.cli.console import emit_json, progress, say
     from edgewise.data.read import check_usable
+    from edgewise.data.wording import count
     from edgewise.errors import ConfigError
     from edgewise.models import build
     from edgewise.run_config import read_config
@@ -97,7 +98,8 @@ def fit(
     for line in (*dataset.history, *recommender.record.notes):
         say(f"  {line}")
     say(
-        f"{recommender.title}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.interactions.nnz:,} pairs, in {seconds:.1f} s"
+        f"{recommender.title}: {count(dataset.n_users, 'user')}, {count(dataset.n_items, 'item')}, "
+        f"{count(dataset.interactions.nnz, 'pair')}, in {seconds:.1f} s"
     )
     say(f"written to {out}. Next: edgewise recommend {out} --user {dataset.users.ids[0]} -k 10")
 
@@ -117,18 +119,22 @@ def evaluate(
     """Measure a fitted model on a test log, by full ranking."""
     from edgewise.cli.console import emit_json, progress, say, table
     from edgewise.compare.output import evaluation_json
+    from edgewise.data.wording import count
     from edgewise.evaluate.protocol import evaluate as evaluate_model
     from edgewise.evaluate.significance import bootstrap_intervals
+    from edgewise.evaluate.targets import find_targets
     from edgewise.models import load
     from edgewise.run_config import read_config
 
     run = read_config(config, set_, data={"format": format}, evaluate={"k": cut_offs(k)})
     model = load(directory)
     with progress(quiet=bool(json)):
-        found = evaluate_model(model, run.read(test), k=run.evaluate.k)
+        later = run.read(test)
+        targets = find_targets(model.catalogue, later)
+        found = evaluate_model(model, later, k=run.evaluate.k, targets=targets)
     intervals = bootstrap_intervals(found.per_user, seed=seed)
     if json:
-        emit_json({"model": model.name, **evaluation_json(found, intervals)}, json)
+        emit_json({"model": model.name, **evaluation_json(found, intervals), "left_out": targets.left_out()}, json)
         return
     rows = []
     for metric, value in found.overall.items():
@@ -136,8 +142,11 @@ def evaluate(
         rows.append([metric, f"{value:.4f}", f"{low:.4f} – {high:.4f}" if metric in intervals else ""])
     table(f"{model.title} on {test}", ["metric", "mean", "95 % interval"], rows, right={1, 2})
     say(
-        f"{found.user_index.size:,} users, ranked over {len(model.catalogue.items):,} items in {found.evaluate_s:.1f} s"
+        f"{found.user_index.size:,} of {count(targets.n_test_users, 'user')}, ranked over {count(len(model.catalogue.items), 'item')} "
+        f"in {found.evaluate_s:.1f} s"
     )
+    for line in targets.left_out():
+        say(f"  {line}")
 
 
 def recommend(
@@ -218,6 +227,25 @@ def _newcomer(
     }
 
 
+def _need_known(model: "Recommender", *, item: str, user: str | None = None) -> None:
+    """Refuse ids that the model does not know, where nothing else can answer.
+
+    Raises:
+        UnknownNameError: naming them, and what to do.
+    """
+    from edgewise.data.ids import UNKNOWN
+    from edgewise.errors import UnknownNameError
+
+    catalogue = model.catalogue
+    advice = "Look at the id, or fit the model again on a log that has it."
+    if user is not None and catalogue.users.index_of_text(user) == UNKNOWN:
+        raise UnknownNameError(
+            f"the model does not know user {user!r}. {advice} Of somebody new tell --history, --attributes or --friends instead."
+        )
+    if catalogue.items.index_of_text(item) == UNKNOWN:
+        raise UnknownNameError(f"the model does not know item {item!r}. {advice}")
+
+
 def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, json: options.Json = None) -> None:
     """List the items most like one."""
     from edgewise.cli.console import emit_json, say, table
@@ -225,6 +253,7 @@ def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, jso
     from edgewise.pipeline.titles import titles_of
 
     model = load(directory)
+    _need_known(model, item=item)
     frame = model.similar_items(model.catalogue.items.from_text([item]), k).to_frame()
     titles = titles_of(model.catalogue, frame["similar_item_id"])
     rows = [
@@ -237,9 +266,7 @@ def similar(directory: options.ModelFolder, item: ItemId, k: options.K = 10, jso
         emit_json({"item_id": item, "source": model.name, "items": rows}, json)
         return
     if not rows:
-        say(
-            f"{model.name} knows no item like {item!r}: it is not in the catalogue, nobody met it, or the model has no notion of likeness."
-        )
+        say(f"{model.name} knows no item like {item!r}: nobody met it, or the model has no notion of likeness.")
         return
     printed = [[str(row["rank"]), str(row["item_id"]), row["title"], f"{row['score']:.4g}"] for row in rows]
     table(f"like {item}, by {model.name}", ["rank", "item", "title", "similarity"], printed, right={0, 3})
@@ -280,6 +307,7 @@ def explain(
     if method is not None and known is None:
         raise ConfigError(f"--method {method!r}: expected one of {', '.join(METHODS)}.")
     model = load(directory)
+    _need_known(model, item=item, user=user)
     about = _newcomer(model, history, attributes, friends) if is_new else {}
     found = explain_pair(model, user, item, n, method=known, **about)
     if json:

@@ -12,6 +12,7 @@ from edgewise.compare.pictures import degrees_of, embedding_map, samples, timeli
 from edgewise.compare.quick_tuning import QuickTuning, tune_quick
 from edgewise.compare.resources import Measured
 from edgewise.compare.tasks import Choosing, Pooling, Task
+from edgewise.data.dataset import Dataset
 from edgewise.data.leakage import check_leakage
 from edgewise.data.read import check_usable
 from edgewise.data.split import Split
@@ -114,8 +115,6 @@ def compare(split: Split | Sequence[Split], plan: Plan) -> tuple[Comparison, dic
 def describe(split: Split, plan: Plan) -> dict[str, Any]:
     """Count what the comparison stands on; plain JSON (see `Comparison.data`)."""
     train, test = split.train, split.test
-    users = test.users.ids.filter(train.users.index_of(test.users.ids) < 0)
-    items = test.items.ids.filter(train.items.index_of(test.items.ids) < 0)
     n_train, n_test = int(train.interactions.nnz), int(test.interactions.nnz)
     first, last = _span([train, test])
     return {
@@ -127,8 +126,8 @@ def describe(split: Split, plan: Plan) -> dict[str, Any]:
         "n_train": n_train,
         "n_test": n_test,
         "n_test_users": int((np.diff(test.interactions.indptr) > 0).sum()),
-        "n_new_users": len(users),
-        "n_new_items": len(items),
+        "n_new_users": _n_new(train, test, "user"),
+        "n_new_items": _n_new(train, test, "item"),
         "split": split.how,
         "split_notes": list(split.notes),
         "fingerprint": train.fingerprint,
@@ -138,6 +137,14 @@ def describe(split: Split, plan: Plan) -> dict[str, Any]:
         "first": first,
         "last": last,
     }
+
+
+def _n_new(train: Dataset, test: Dataset, kind: str) -> int:
+    """Count the users or items of test events that no training event has; a table may know them all the same."""
+    ours, theirs = (part.users if kind == "user" else part.items for part in (train, test))
+    met = theirs.ids_at(np.unique(test.events[f"{kind}_index"].to_numpy()).astype(np.int64))
+    known = np.bincount(train.events[f"{kind}_index"].to_numpy(), minlength=len(ours)) > 0
+    return int((~np.append(known, False)[ours.index_of(met)]).sum())  # the last place is for those unknown, -1
 
 
 def _of_folds(folds: Sequence[Split]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from edgewise.data.wording import count
 from edgewise.evaluate.metrics import direction
 from edgewise.evaluate.result import Comparison, Evaluation, ModelResult
 
@@ -111,12 +112,16 @@ def verdict(comparison: Comparison) -> str:
     way = direction(comparison.main_metric)
     base = figure - way * nearest.difference
     gain = f", {way * nearest.difference / base:+.0%}" if base > 0 else ""
-    corrected = f"p = {nearest.p_corrected:.2g} after correction for {len(comparison.significance)} comparisons"
+    corrected = (
+        f"p = {nearest.p_corrected:.2g} after correction for {count(len(comparison.significance), 'comparison')}"
+    )
     sure = f"not luck ({corrected})" if nearest.significant else f"which may be luck ({corrected})"
     text = f"{winner.name} wins with {comparison.main_metric} {figure:.4f}; the next is {nearest.worse} at {base:.4f} ({way * nearest.difference:+.4f}{gain}), {sure}."
     if not nearest.significant and not math.isnan(nearest.detectable):
         n_users = winner.evaluation.user_index.size
-        text += f" With {n_users:,} test users, a difference below {nearest.detectable:.4f} would mostly go unseen."
+        text += (
+            f" With {count(n_users, 'test user')}, a difference below {nearest.detectable:.4f} would mostly go unseen."
+        )
     return text
 
 

@@ -115,7 +115,7 @@ def embedding_map(models: dict[str, Recommender], winner: str, *, seed: int) -> 
         categories=_categories(catalogue.item_table, column, order),
         counts=catalogue.item_counts[order],
         column=column or "",
-        method=f"t-SNE of the {order.size} most met items' vectors in {model.title}",
+        method=f"t-SNE of the vectors of the {order.size:,} most met items in {model.title}",
     )
 
 

@@ -1,6 +1,6 @@
 """Tables beside the log: attributes of users and items, and friendships."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -12,7 +12,7 @@ from edgewise.data.lists import LIST_FORMATS
 from edgewise.data.table import Table
 from edgewise.data.times import moments
 from edgewise.data.values import ids, numbers
-from edgewise.data.vocabulary import plain, standard_attribute
+from edgewise.data.vocabulary import EVENT_NAMES, plain, rank_of, standard_attribute
 from edgewise.data.wording import count
 from edgewise.errors import DataError
 
@@ -23,6 +23,9 @@ _COLUMNS_AT_ONCE = 4
 """Spare columns loaded together: a file of text is parsed again for each load, and all of a wide one may not fit into memory."""
 
 _SAMPLED_IDS = 1000
+
+_HARDLY_ANY = 0.05
+"""A table and a log that share less of the smaller one's ids are probably not about the same things."""
 
 _TITLES_FOR_WANT_OF_OTHERS = ("description", "itemdescription", "productdescription", "product", "商品描述", "商品")
 """Where a log has no title, these say best what an item is."""
@@ -42,14 +45,18 @@ class Attributes:
         frame: user_id or item_id, then the attributes; one row an id.
         names: standard name to the name in the file.
         notes: choices, one line each.
+        doubts: why it may be the wrong table, one line each.
     """
 
     frame: pl.DataFrame
     names: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
-def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -> Attributes:
+def attributes_of(
+    table: Table, kind: str, known_ids: pl.Series | None = None, log_names: Mapping[str, str] | None = None
+) -> Attributes:
     """Read a table of attributes of users or items.
 
     The id is the column with a usual name, else the first; where that has few of the log's ids and another far more, the
@@ -59,14 +66,17 @@ def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -
         table: the file or frame.
         kind: "user" or "item".
         known_ids: the ids of the log.
+        log_names: standard name to the name in the log.
 
     Raises:
-        DataError: if there is no row.
+        DataError: if there is no row, or beside a log the id is named as that of the other side.
     """
     loaded = table.load(list(table.header))
     if loaded.is_empty():
         raise DataError(f"{table.path.name} has a header ({', '.join(table.header[:8])}) and no rows.")
     key, notes = _key(table, loaded, kind, known_ids)
+    if log_names is not None and table.named:
+        _refuse_other_side(table, key, kind, log_names)
     own_ids, told = ids(loaded[key])
     names: dict[str, str] = {f"{kind}_id": key}
     columns = [own_ids.alias(f"{kind}_id")]
@@ -88,7 +98,11 @@ def attributes_of(table: Table, kind: str, known_ids: pl.Series | None = None) -
         notes.append(
             f"{table.path.name}: {count(frame.height - complete.height, 'row')} without an id, or the same as another, left out."
         )
-    return Attributes(complete, names, (*table.notes, *told, *notes))
+    doubts: list[str] = []
+    if known_ids is not None:
+        met, doubts = _known_to_log(table, key, kind, complete[f"{kind}_id"], known_ids)
+        notes += met
+    return Attributes(complete, names, (*table.notes, *told, *notes), tuple(doubts))
 
 
 def attributes_in_log(table: Table, unused: Sequence[str], events: pl.DataFrame) -> dict[str, Attributes]:
@@ -215,11 +229,40 @@ def _key(table: Table, loaded: pl.DataFrame, kind: str, known_ids: pl.Series | N
             f"{table.path.name}: {kind}s are joined by {key!r}, which has {shared[key]:,} of the log's {len(known_ids):,} ids; "
             f"{candidates[0]!r} has {shared[candidates[0]]:,}."
         )
-    elif shared[key] == 0:
-        notes.append(
-            f"{table.path.name}: none of its ids ({key!r}) is in the log. Is it the right table, and the right column?"
-        )
     return key, notes
+
+
+def _refuse_other_side(table: Table, key: str, kind: str, log_names: Mapping[str, str]) -> None:
+    """Refuse a table of users whose id is named as an item's is, or the reverse, unless the log itself names it so.
+
+    Ids cannot tell: those of films and of people who rate them are often the same small numbers.
+    """
+    other = "item" if kind == "user" else "user"
+    own_in_log, other_in_log = (plain(log_names.get(f"{side}_id", "")) for side in (kind, other))
+    usual, unusual = (rank_of(key, EVENT_NAMES[f"{side}_id"]) is not None for side in (kind, other))
+    if plain(key) == own_in_log or not (plain(key) == other_in_log or (unusual and not usual)):
+        return
+    article = "an" if other == "item" else "a"
+    raise DataError(
+        f"{table.path.name} was given as the table of {kind}s, and its id column {key!r} is named as {article} {other}'s. "
+        f"Give it as the table of {other}s (--{other}s on the command line), or rename the column to {kind}_id if it does hold {kind}s."
+    )
+
+
+def _known_to_log(
+    table: Table, key: str, kind: str, own: pl.Series, known_ids: pl.Series
+) -> tuple[list[str], list[str]]:
+    """Say of how many ids the log knows nothing, and in doubt whether it is the right table: notes and doubts."""
+    shared = _overlap(own, known_ids)
+    name = table.path.name
+    if shared == 0:
+        return [], [f"{name}: none of its ids ({key!r}) is in the log. Is it the right table, and the right column?"]
+    rest = f"the other {count(len(own) - shared, kind)} have no event"
+    met = f"{name}: {shared:,} of its {len(own):,} ids ({key!r}) {'is' if shared == 1 else 'are'} in the log"
+    if shared < _HARDLY_ANY * min(len(own), len(known_ids)):
+        text = f"{met}, which has {count(len(known_ids), kind)}; {rest}. Is it the right table, and the right column?"
+        return [], [text]
+    return ([f"{met}; {rest}."] if 2 * shared < len(own) else []), []
 
 
 def _overlap(column: pl.Series, known_ids: pl.Series) -> int:

@@ -104,7 +104,7 @@ class CleanReport:
     def lines(self) -> tuple[str, ...]:
         """Say in plain English what changed: a summary, then a line for each step that found something."""
         if self.before == self.after:
-            summary = f"Cleaning kept all {self.after:,} rows."
+            summary = "Cleaning kept the only row." if self.after == 1 else f"Cleaning kept all {self.after:,} rows."
         else:
             summary = f"Cleaning kept {self.after:,} of {self.before:,} rows ({share(self.after, self.before)})."
         return (summary, *(step.line() for step in self.steps if step.dropped or step.filled))

@@ -74,7 +74,7 @@ class IdMap:
         if (wanted.dtype == pl.String) != self.is_text:
             raise IdTypeError(
                 f"{self.kind} ids are {_kind_name(self.ids.dtype)} in this data set, and {_kind_name(wanted.dtype)} "
-                f"were given (first: {wanted[0]!r}). Pass them as {_kind_name(self.ids.dtype)}, or check that this is the {self.kind} column."
+                f"were given (such as {_odd_one(wanted)!r}). Pass them as {_kind_name(self.ids.dtype)}, or check that this is the {self.kind} column."
             )
         if len(wanted) * 64 < len(self):  # a few ids: hashing all of ours again would cost more than the question
             return np.array([self._positions.get(value, UNKNOWN) for value in wanted.to_list()], dtype=np.int64)
@@ -112,6 +112,13 @@ class IdMap:
     @cached_property
     def _positions(self) -> dict[str | int, int]:
         return {value: position for position, value in enumerate(self.ids.to_list())}
+
+
+def _odd_one(ids: pl.Series) -> str | int | None:
+    """Return the first id that is no integer, since one such makes a column of integers text; else the first."""
+    odd = ids if ids.dtype != pl.String else ids.filter(~ids.str.contains(f"^(?:{_CANONICAL.pattern})$"))
+    found: str | int | None = next(iter(odd.head(1)), None)
+    return ids[0] if found is None else found
 
 
 def _integer_of(text: str) -> int | None:

@@ -13,7 +13,7 @@ from edgewise.data.columns import Columns
 from edgewise.data.dataset import Dataset
 from edgewise.data.events import sentence
 from edgewise.data.oddities import odd_things
-from edgewise.data.read import read_log, read_table
+from edgewise.data.read import read_attributes, read_log, read_quantity
 from edgewise.data.wording import count, share, time_text
 from edgewise.rng import make_rng
 
@@ -88,7 +88,8 @@ class Inspection:
         """Say it in plain English, a fact a line."""
         lines = [*self.notes, *self.cleaning]
         lines.append(
-            f"{self.n_users:,} users, {self.n_items:,} items, {self.n_events:,} events of {self.n_pairs:,} pairs; density {self.density:.3%}."
+            f"{count(self.n_users, 'user')}, {count(self.n_items, 'item')}, {count(self.n_events, 'event')} of {count(self.n_pairs, 'pair')}; "
+            f"density {self.density:.3%}."
         )
         if self.first is not None and self.last is not None:
             lines.append(f"Times go from {self.first} to {self.last} ({self.span_days:,.1f} days).")
@@ -126,22 +127,28 @@ def inspect_file(
     format: str | None = None,
     columns: Columns | Mapping[str, str] | None = None,
     items: Path | str | None = None,
+    users: Path | str | None = None,
 ) -> Inspection:
     """Read a log as `read_dataset` does, and describe it instead of building on it.
 
     Args:
         path, format, columns: the log, as for `read_events`.
-        items: a table of items, to find different items of one name.
+        items, users: tables beside it, to see whether they fit it, and to find different items of one name.
 
     Raises:
-        DataError: if the log cannot be read, or has no usable row.
+        DataError: if the log or a table cannot be read, or it has no usable row.
     """
     events, report, found = read_log(path, format=format, columns=columns)
     # Negative values stop a run unless somebody decides about them; here they are told as odd.
     cleaned, cleaning = clean_events(events, CleanConfig(negative="keep"))
+    for kind, source in (("item", items), ("user", users)):
+        if source is not None:
+            known_ids = cleaned[f"{kind}_id"].unique()
+            found[kind] = read_attributes(source, kind, known_ids=known_ids, log_names=report.columns)
     table = found["item"].frame if "item" in found else None
-    if items is not None:
-        table = read_table(items, "item", known_ids=cleaned["item_id"].unique())
+    quantity = None
+    if "value" not in events.columns:
+        quantity = read_quantity(path, report.unused, format=format, columns=columns)
     dataset = Dataset.from_events(cleaned)
     times = dataset.events["timestamp"] if dataset.has_times else None
     first, last = (int(times[0]), int(times[-1])) if times is not None else (None, None)
@@ -171,7 +178,10 @@ def inspect_file(
         items_with_few=int((users_of < _FEW).sum()),
         events_per_user=_spread(np.bincount(dataset.events["user_index"].to_numpy())),
         events_per_item=_spread(np.bincount(dataset.events["item_index"].to_numpy())),
-        odd=odd_things(events, dataset, table),
+        odd=(
+            *(doubt for given in found.values() for doubt in given.doubts),
+            *odd_things(events, dataset, table, names=report.columns, quantity=quantity),
+        ),
         splits=_split_risks(dataset),
         notes=(*report.lines(), *(sentence(note) for attributes in found.values() for note in attributes.notes)),
         cleaning=cleaning.lines(),

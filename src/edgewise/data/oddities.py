@@ -1,6 +1,6 @@
 """What a person should look at in a log: machines among the users, ids that are no ids, columns that say nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -44,16 +44,32 @@ _ENOUGH = 20
 """Shares of fewer users than this are nothing to go by."""
 
 
-def odd_things(events: pl.DataFrame, dataset: Dataset, items: pl.DataFrame | None = None) -> tuple[str, ...]:
+def odd_things(
+    events: pl.DataFrame,
+    dataset: Dataset,
+    items: pl.DataFrame | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+    quantity: pl.Series | None = None,
+) -> tuple[str, ...]:
     """List what is odd, one line each.
 
     Args:
         events: as read, before cleaning.
         dataset: of the cleaned events.
         items: the table of items, for names that several share.
+        names: standard name to the name in the file.
+        quantity: a column of the log that is not read, and tells how much was bought.
     """
     found: list[str] = []
     found += _negative_values(events)
+    cancelled = _cancelled(events)
+    if quantity is not None:
+        found += _returned(quantity, cancelled)
+    of = events["value"] if "value" in events.columns else quantity
+    if cancelled is not None:
+        told = cancelled if of is None else cancelled & ~(of < 0).fill_null(value=False)  # the rest is told as negative
+        found += _still_counted(told, events["session_id"], (names or {}).get("session_id", "session_id"))
     for kind in ("user", "item"):
         found += _dominant(dataset, kind)
         found += _odd_ids(dataset, kind)
@@ -77,6 +93,39 @@ def _negative_values(events: pl.DataFrame) -> Iterator[str]:
         yield (
             f"{number:,} of {events.height:,} rows ({share(number, events.height)}) have a negative value; the first is row {row + 1} "
             f"(value {events['value'][row]:g}). A fit refuses them until [clean] negative says 'drop' or 'keep'."
+        )
+
+
+def _returned(quantity: pl.Series, cancelled: pl.Series | None) -> Iterator[str]:
+    negative = (quantity < 0).fill_null(value=False)
+    if number := int(negative.sum()):
+        row = int(negative.arg_max() or 0)
+        both = 0 if cancelled is None else int((negative & cancelled).sum())
+        yield (
+            f"{number:,} of {count(len(quantity), 'row')} ({share(number, len(quantity))}) have a negative {quantity.name!r}, as returns do; the first "
+            f"is row {row + 1} ({quantity[row]:g})."
+            + (f" {both:,} of them are of an order or invoice that begins with C, as cancellations do." if both else "")
+            + " The column is not read, so they count as interest like any other. To leave them out: "
+            f"--set data.value={quantity.name} --set clean.negative=drop, which takes it for the strength of the others."
+        )
+
+
+def _cancelled(events: pl.DataFrame) -> pl.Series | None:
+    """Say which rows are of a cancellation, where sessions are numbers of orders and some have a C before them."""
+    if "session_id" not in events.columns:
+        return None
+    text = events["session_id"].cast(pl.String)
+    cancelled = text.str.contains(r"^[Cc]\d+$").fill_null(value=False)
+    numbered = text.filter(~cancelled).str.contains(r"^\d+$").fill_null(value=False)
+    return cancelled if cancelled.any() and int(numbered.sum()) > _MOST * len(numbered) else None
+
+
+def _still_counted(cancelled: pl.Series, sessions: pl.Series, name: str) -> Iterator[str]:
+    if number := int(cancelled.sum()):
+        yield (
+            f"{number:,} of {count(len(cancelled), 'row')} ({share(number, len(cancelled))}) have {name!r} beginning with C, as cancellations do, such as "
+            f"{sessions.filter(cancelled)[0]!r}. They count as interest like any other: take them out of the file first, or give them a type "
+            "(refund), which takes back the purchase."
         )
 
 

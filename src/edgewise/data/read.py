@@ -1,6 +1,7 @@
 """Reading: from files or frames to a `Dataset`, with what was assumed and cleaned on the way in its history."""
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from edgewise.data.formats import FORMATS, open_table
 from edgewise.data.frames import table_of_frame
 from edgewise.data.source import checked_path, unchanged
 from edgewise.data.table import Table
-from edgewise.data.vocabulary import labels_for
+from edgewise.data.values import numbers
+from edgewise.data.vocabulary import QUANTITY, labels_for, rank_of
 from edgewise.data.wording import count
 from edgewise.errors import DataError
+from edgewise.telemetry import note
 
 __all__ = [
     "FORMATS",
@@ -30,6 +33,7 @@ __all__ = [
     "read_dataset",
     "read_events",
     "read_log",
+    "read_quantity",
     "read_social",
     "read_table",
 ]
@@ -106,6 +110,18 @@ def read_log(
         return _events_and_attributes(table, mapping)
 
 
+def read_quantity(
+    path: Path | str, unused: Sequence[str], *, format: str | None = None, columns: Mapped = None
+) -> pl.Series | None:
+    """Read the spare column of a log that tells how much was bought, if there is one of numbers."""
+    name = next((name for name in unused if rank_of(name, QUANTITY) is not None), None)
+    if name is None:
+        return None
+    with contextlib.suppress(DataError), _opened_log(path, format, as_columns(columns)) as table:
+        return numbers(table.load([name])[name]).alias(name)
+    return None
+
+
 def read_table(source: Any, kind: str, *, known_ids: pl.Series | None = None) -> pl.DataFrame:
     """Read a table of attributes of users or items.
 
@@ -120,10 +136,20 @@ def read_table(source: Any, kind: str, *, known_ids: pl.Series | None = None) ->
     return read_attributes(source, kind, known_ids=known_ids).frame
 
 
-def read_attributes(source: Any, kind: str, *, known_ids: pl.Series | None = None) -> Attributes:
-    """Read what `read_table` reads, with the file's own names of the columns, and what was assumed."""
+def read_attributes(
+    source: Any, kind: str, *, known_ids: pl.Series | None = None, log_names: Mapping[str, str] | None = None
+) -> Attributes:
+    """Read what `read_table` reads, with the file's own names of the columns, and what was assumed.
+
+    Args:
+        source, kind, known_ids: see `read_table`.
+        log_names: standard name to the name in the log; with these a table of the other side is refused.
+    """
     with _opened(source, f"the table of {kind}s") as table:
-        return attributes_of(table, kind, known_ids)
+        found = attributes_of(table, kind, known_ids, log_names)
+    for doubt in found.doubts:
+        note(sentence(doubt))
+    return found
 
 
 def read_social(source: Any) -> pl.DataFrame:
@@ -172,7 +198,8 @@ def _build(
     tables = dict(found)
     for kind, source in (("user", users), ("item", items)):
         if source is not None:
-            tables[kind] = read_attributes(source, kind, known_ids=cleaned[f"{kind}_id"].unique())
+            known_ids = cleaned[f"{kind}_id"].unique()
+            tables[kind] = read_attributes(source, kind, known_ids=known_ids, log_names=report.columns)
     friends = None if social is None else _friendships(social)
     kinds = cleaned["type"].unique().sort().cast(pl.String).to_list() if "type" in cleaned.columns else []
     if kinds and isinstance(cleaned["type"].dtype, pl.Enum) and len(kinds) < len(cleaned["type"].dtype.categories):
@@ -184,7 +211,9 @@ def _build(
         **{name: own for table in tables.values() for name, own in table.names.items() if name not in report.columns},
     }
     notes = [
-        note for table in (*tables.values(), *([friends] if friends else [])) for note in map(sentence, table.notes)
+        sentence(line)
+        for table in (*tables.values(), *([friends] if friends else []))
+        for line in (*table.notes, *table.doubts)
     ]
     return Dataset.from_events(
         cleaned,

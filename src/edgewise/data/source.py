@@ -86,7 +86,7 @@ def checked_path(path: Path | str) -> Path:
         + (
             f"There is {' and '.join(similar)} beside it."
             if similar
-            else f"Look at the name, and at the folder {path.parent}."
+            else f"Look at the name, and at {'the folder you are in' if path.parent == Path() else f'the folder {path.parent}'}."
         )
     )
 

@@ -205,7 +205,8 @@ def refusal(column: pl.Series, rows: pl.Series | Sequence[int], what: str, expec
     how_many = f"{count(len(rows), 'such row')} of {len(column):,}"
     return DataError(
         f"row {row + 1}: {column.name} {str(column[row])[:_SHOWN]!r} {what} ({how_many}). Expected {expected}. "
-        "Correct or empty these cells, or name another column for it (none: '')."
+        "Correct or empty these cells, or name another column for this part (such as --set data.value=NAME; with nothing after "
+        "the = none is read)."
     )
 
 

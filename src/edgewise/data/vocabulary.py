@@ -122,6 +122,13 @@ STRENGTH_NAMES: dict[str, Name] = {
 }
 """What stands in for a strength in a log that has no column of values."""
 
+QUANTITY = Name(
+    "Quantity",
+    "数量",
+    ("quantity", "qty", "units", "n_units", "amount", "数量", "件数", "购买数量"),
+)
+"""How much was bought: no strength unless somebody says so, and below zero where something came back."""
+
 SOCIAL_NAMES: dict[str, Name] = {
     "user_id": Name(
         "User",

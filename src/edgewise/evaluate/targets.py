@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from edgewise.catalogue import Catalogue
 from edgewise.data import Dataset
 from edgewise.data.ids import UNKNOWN
+from edgewise.data.wording import count
 from edgewise.errors import DataError
 from edgewise.types import Index
 
@@ -27,6 +28,7 @@ class Targets:
         n_new_users: test users that training does not know; they are for the fallback, not for this evaluation.
         n_repeating_users: known users who met in the test nothing but what they had met before; nothing to find.
         n_new_items: distinct test items that training does not know.
+        n_test_users, n_test_pairs: how many users and distinct pairs the test has in all.
     """
 
     user_index: Index
@@ -38,6 +40,8 @@ class Targets:
     n_new_users: int
     n_repeating_users: int
     n_new_items: int
+    n_test_users: int
+    n_test_pairs: int
 
     @property
     def n_users(self) -> int:
@@ -54,6 +58,29 @@ class Targets:
         """How many items each user neither met in training nor has to find: int64 [n_users]."""
         taken: Index = np.diff(self.seen.indptr) + np.diff(self.relevant.indptr).astype(np.int64)
         return self.n_items - taken
+
+    def left_out(self) -> list[str]:
+        """Say which users, pairs and items of the test are not measured, and why, a line each."""
+        lines = []
+        why = [
+            f"{count(self.n_new_users, 'user')} unknown to the model, who would get what is popular",
+            f"{count(self.n_repeating_users, 'user')} who met nothing new",
+        ]
+        told = [text for text, n in zip(why, (self.n_new_users, self.n_repeating_users), strict=True) if n]
+        n_pairs = int(self.n_relevant.sum())
+        if told:
+            lines.append(f"left out: {', and '.join(told)}.")
+        if n_pairs < self.n_test_pairs:
+            lines.append(
+                f"to be found: {n_pairs:,} of {count(self.n_test_pairs, 'pair')} of a user and an item; the others are of users "
+                "left out, or known from training."
+            )
+        if self.n_new_items:
+            are = "is" if self.n_new_items == 1 else "are"
+            lines.append(
+                f"{count(self.n_new_items, 'item')} of the test {are} unknown to the model: nobody can find them, and they count as missed."
+            )
+        return lines
 
 
 def find_targets(catalogue: Catalogue, test: Dataset) -> Targets:
@@ -91,6 +118,8 @@ def find_targets(catalogue: Catalogue, test: Dataset) -> Targets:
         n_new_users,
         user_index.size - kept.size,
         n_new_items,
+        asked.size,
+        int(test.interactions.nnz),
     )
 
 

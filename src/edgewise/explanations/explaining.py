@@ -19,6 +19,9 @@ from edgewise.types import Floats, Ids, Index
 MAX_PIECES = 100
 """How many items of a history are tried by anything but shares and similarity: those most like the item."""
 
+_NOISE = 1e-5
+"""A contribution below this share of the strongest, or of the score that it is a part of, is rounding and no reason."""
+
 _KINDS: dict[str, PieceKind] = {"history": "history", "friends": "friend", "attributes": "attribute"}
 
 
@@ -28,6 +31,7 @@ class Explained(Protocol):
     seed: int
     name: ClassVar[str]
     folds_in: ClassVar[tuple[str, ...]]
+    reads_item_attributes: ClassVar[bool]
 
     @property
     def catalogue(self) -> Catalogue:
@@ -72,17 +76,21 @@ def explain_one(
     if item == UNKNOWN or (newcomer is None and user == UNKNOWN):
         return nothing
     about, method = _asked(model, user, newcomer, np.array([item]), method)
+    scores = _scores(model, user, about)
+    met = (catalogue.seen[[user]] if newcomer is None else newcomer.history).indices
+    rank = _place(scores, int(item), met)
     if method is None:
-        return replace(nothing, score=float(_scores(model, user, about)[item]))
+        return replace(nothing, score=float(scores[item]), rank=rank)
     evidence = evidence_of(model, about, np.array([item]), method)
     amounts = reasons_of(model, user, evidence, np.array([item]), method)[:, 0]
-    found, chosen = _explanation(model, evidence, amounts, float(_scores(model, user, about)[item]), n, method)
+    found, chosen = _explanation(model, evidence, amounts, float(scores[item]), n, method)
     fidelity = None
     if "perturbation" in model.explains_by and chosen.size:  # it asks the same questions
         fidelity = fidelity_of(
             model.masked_newcomer_scores, evidence, int(item), chosen, make_rng(model.seed, "fidelity")
         )
-    return replace(found, item_reasons=_item_reasons(model, about, int(item), n), fidelity=fidelity)
+    of_item = _item_reasons(model, about, int(item), n)
+    return replace(found, item_reasons=of_item, fidelity=fidelity, rank=rank)
 
 
 def explain_list(
@@ -174,11 +182,19 @@ def _explanation(
     model: Explained, evidence: Evidence, amounts: Floats, score: float, n: int, method: Method
 ) -> tuple[Explanation, Index]:
     """Choose the strongest reasons; also return which pieces these are."""
-    order = np.argsort(-np.nan_to_num(amounts, nan=-np.inf), kind="stable")[:n]
-    order = order[amounts[order] > 0]
+    # Perturbation counts in deviations, of which an item is a few away from the mean; attention in shares of one.
+    order = _strongest(amounts, n, 1.0 if method in ("perturbation", "attention") else score)
     reasons = tuple(_reason(model.catalogue, evidence, int(place), float(amounts[place])) for place in order)
     rest = score - float(amounts[order].sum()) if method == "shares" else None
     return Explanation(reasons, method, score, rest, item_dtype=model.catalogue.items.ids.dtype), order
+
+
+def _strongest(amounts: Floats, n: int, scale: float) -> Index:
+    """Return the places of up to n contributions, the strongest first, without those that are rounding: int64 [n]."""
+    order = np.argsort(-np.nan_to_num(amounts, nan=-np.inf), kind="stable")[:n]
+    strongest = float(amounts[order[0]]) if order.size else 0.0
+    kept: Index = order[amounts[order] > _NOISE * np.fmax(abs(scale), strongest)]
+    return kept
 
 
 def _reason(catalogue: Catalogue, evidence: Evidence, place: int, amount: float) -> Reason:
@@ -191,18 +207,23 @@ def _reason(catalogue: Catalogue, evidence: Evidence, place: int, amount: float)
 
 def _item_reasons(model: Explained, about: Newcomers, item: int, n: int) -> tuple[Reason, ...]:
     """Tell by how much the score falls without one of the item's attributes, where the model scores new items by these."""
+    if not model.reads_item_attributes:
+        return ()
     evidence = Evidence.of(model.catalogue.as_new_item(item), kinds=("attribute",))
     if not evidence.pieces or model.score_new_items(about, evidence.newcomer) is None:
         return ()
 
+    scale = 0.0
+
     def ask(variants: Newcomers) -> Floats:
+        nonlocal scale
         scores = model.score_new_items(about, variants)
         assert scores is not None
+        scale = max(scale, float(np.abs(np.nan_to_num(scores)).max()))
         return np.ascontiguousarray(scores.T)
 
     fallen = perturbation(ask, evidence)[:, 0]
-    order = [int(place) for place in np.argsort(-fallen, kind="stable")[:n] if fallen[place] > 0]
-    pieces = [(evidence.pieces[place], float(fallen[place])) for place in order]
+    pieces = [(evidence.pieces[place], float(fallen[place])) for place in _strongest(fallen, n, scale).tolist()]
     return tuple(Reason("item attribute", piece.name, amount, piece.value) for piece, amount in pieces)
 
 
@@ -210,3 +231,13 @@ def _scores(model: Explained, user: int, about: Newcomers) -> Floats:
     scores = model.masked_newcomer_scores(about) if user == UNKNOWN else model.masked_scores(np.array([user]))
     one: Floats = scores[0]
     return one
+
+
+def _place(scores: Floats, item: int, met: Index) -> int | None:
+    """Return an item's place, from 1, among what is not met: of equals the first goes first, as in lists."""
+    if item in met or np.isnan(scores[item]):
+        return None
+    above = scores > scores[item]
+    above[:item] |= scores[:item] == scores[item]
+    above[met] = False
+    return 1 + int(above.sum())

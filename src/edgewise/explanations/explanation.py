@@ -70,6 +70,7 @@ class Explanation:
         item_reasons: which of the item's own attributes did, by perturbation, where the model scores new items by these.
         method: how they were found; None where the model cannot say.
         score: of the item; NaN where the model has none.
+        rank: the item's place in the list that these scores make, from 1; None where it was met, or is not ranked.
         rest: what the reasons leave of the score, for other pieces and for what is not seen from outside, such as a vector of
             the user's own; None where contributions do not add up to the score.
         fidelity: where it was asked for, and can be had.
@@ -82,6 +83,7 @@ class Explanation:
     rest: float | None = None
     item_reasons: tuple[Reason, ...] = ()
     fidelity: Fidelity | None = None
+    rank: int | None = None
     item_dtype: pl.DataType = field(default_factory=pl.Int64)
 
     @property

@@ -93,6 +93,7 @@ class GraphRecommender(Recommender):
         "loss": OneOf(("sampled-softmax", "infonce")),
     }
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes")
+    reads_item_attributes: ClassVar[bool] = True
     scores_cold_items: ClassVar[bool] = True
     by_dot_product: ClassVar[bool] = True
     starts_from: ClassVar[tuple[str, ...]] = ("embeddings.weight",)

@@ -44,6 +44,7 @@ class Content(Recommender):
     is_baseline: ClassVar[bool] = True
     Config: ClassVar[type[Settings]] = ContentConfig
     folds_in: ClassVar[tuple[str, ...]] = ("history",)
+    reads_item_attributes: ClassVar[bool] = True
     adds_up: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("vectors", "strengths", "encoder_json")
     scores_cold_items: ClassVar[bool] = True

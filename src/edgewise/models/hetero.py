@@ -192,6 +192,7 @@ class Hetero(TableRecommender):
         "users", "items", "users_sent", "items_sent", "friends_sent", "user_values", "item_values", "user_encoder", "item_encoder",
     )  # fmt: skip
     folds_in: ClassVar[tuple[str, ...]] = ("history", "attributes", "friends")
+    reads_item_attributes: ClassVar[bool] = True
     starts_from: ClassVar[tuple[str, ...]] = ("table.weight",)
     scores_cold_items: ClassVar[bool] = True
     SEARCH: ClassVar[SearchSpace] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewise import model_folder
-from edgewise.config import make
+from edgewise.config import did_you_mean, make
 from edgewise.errors import UnknownNameError
 from edgewise.recommender import Recommender
 
@@ -49,7 +49,9 @@ def model_class(name: str) -> type[Recommender]:
         UnknownNameError: listing the models there are.
     """
     if name not in MODELS:
-        raise UnknownNameError(f"there is no model {name!r}; there are {', '.join(MODELS)}.")
+        raise UnknownNameError(
+            f"there is no model {name!r}; there are {', '.join(MODELS)}{did_you_mean(name, MODELS)}."
+        )
     module, _, attribute = MODELS[name].partition(":")
     found: type[Recommender] = getattr(import_module(module), attribute)
     return found

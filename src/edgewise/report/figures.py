@@ -3,6 +3,9 @@
 import math
 import re
 
+from edgewise.data import wording
+from edgewise.report.html import Both
+
 DASH = "–"
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -42,6 +45,16 @@ def count(value: float) -> str:
         ('100,004', '–')
     """
     return f"{value:,.0f}" if math.isfinite(value) else DASH
+
+
+def counted(number: int, noun: str) -> Both:
+    """Write a number with its noun, which Chinese texts have themselves.
+
+    Example:
+        >>> counted(1, "pair").en, counted(3, "pair").en, counted(3, "pair").zh
+        ('1 pair', '3 pairs', '3')
+    """
+    return Both(wording.count(number, noun), count(number))
 
 
 def thousands(digits: str) -> str:

@@ -67,11 +67,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "；{winner} 是热门推荐的 {times} 倍",
     ),
     "evidence.significant": (
-        "The lead over {other} is unlikely to be luck: over {n} test users, {metric} is {difference} higher (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons).",
+        "The lead over {other} is unlikely to be luck: over {n} test users, {metric} is {difference} higher (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs}).",
         "对 {other} 的领先不太可能出于偶然：在 {n} 名测试用户上，{metric} 高出 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）。",
     ),
     "evidence.luck": (
-        "{winner} is ahead of {other} by {difference} {metric} (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons): that may be luck. With {n} test users, a true difference under about {detectable} would probably not have been seen.",
+        "{winner} is ahead of {other} by {difference} {metric} (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs}): that may be luck. With {n} test users, a true difference under about {detectable} would probably not have been seen.",
         "{winner} 的 {metric} 比 {other} 高 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）：这可能只是偶然。以 {n} 名测试用户，小于约 {detectable} 的真实差异多半看不出来。",
     ),
     "evidence.untested": (
@@ -129,11 +129,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "pairs.title": ("Who beats whom", "两两比较"),
     "pairs.nav": ("Duels", "两两比较"),
     "pairs.lede": (
-        "Of {pairs} pairs, {n} differ by more than luck explains.",
+        "Of {pairs}, {n} differ by more than luck explains.",
         "{pairs} 对比较中，有 {n} 对的差异超出偶然所能解释。",
     ),
     "pairs.caption": (
-        "Read along a row: by how much its model is ahead of (▲) or behind (▼) the model of the column, in {metric}. Pale cells with ≈ may be luck. Paired test over users, Holm’s correction for all {pairs} pairs.",
+        "Read along a row: by how much its model is ahead of (▲) or behind (▼) the model of the column, in {metric}. Pale cells with ≈ may be luck. Paired test over users, Holm’s correction for {pairs}.",
         "按行阅读：该行模型的 {metric} 比该列模型高（▲）或低（▼）多少。浅色且标有 ≈ 的格子可能只是偶然。按用户配对检验，对全部 {pairs} 对作 Holm 校正。",
     ),
     "pairs.tip": (
@@ -336,15 +336,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "在 {data} 上，<b>{winner}</b> 预测得最准：误差比第二名 {other} 小 {lead}。",
     ),
     "evidence.significant@error": (
-        "The lead over {other} is unlikely to be luck: over the pairs of {n} test users, {metric} is {difference} lower (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons).",
+        "The lead over {other} is unlikely to be luck: over the pairs of {n} test users, {metric} is {difference} lower (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs}).",
         "对 {other} 的领先不太可能出于偶然：在 {n} 名测试用户的评分上，{metric} 低 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）。",
     ),
     "evidence.luck@error": (
-        "The {metric} of {winner} is {difference} below that of {other} (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs} comparisons): that may be luck. With {n} test users, a true difference under about {detectable} would probably not have been seen.",
+        "The {metric} of {winner} is {difference} below that of {other} (95% interval {low} to {high}, p {p} after Holm’s correction for {pairs}): that may be luck. With {n} test users, a true difference under about {detectable} would probably not have been seen.",
         "{winner} 的 {metric} 比 {other} 低 {difference}（95% 置信区间 {low} 至 {high}，经 Holm 校正 {pairs} 次比较后 p {p}）：这可能只是偶然。以 {n} 名测试用户，小于约 {detectable} 的真实差异多半看不出来。",
     ),
     "pairs.caption@error": (
-        "Read along a row: by how much the {metric} of its model is smaller (▲) or larger (▼) than that of the column’s. Pale cells with ≈ may be luck. Paired test over users, Holm’s correction for all {pairs} pairs.",
+        "Read along a row: by how much the {metric} of its model is smaller (▲) or larger (▼) than that of the column’s. Pale cells with ≈ may be luck. Paired test over users, Holm’s correction for {pairs}.",
         "按行阅读：该行模型的 {metric} 比该列模型小（▲）或大（▼）多少。浅色且标有 ≈ 的格子可能只是偶然。按用户配对检验，对全部 {pairs} 对作 Holm 校正。",
     ),
     "cost.lede@error": (

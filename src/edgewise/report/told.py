@@ -18,6 +18,7 @@ _WORDS = {
     "nanoseconds": "纳秒",
     "minute": "分钟",
     "day": "天",
+    "Timestamp": "时间戳",
 }
 
 _ROWS: tuple[tuple[str, str], ...] = (
@@ -55,6 +56,7 @@ _LINES: tuple[tuple[str, str], ...] = (
     (r"(\S+): times without a zone were taken as UTC\.", "{0}：没有时区的时间按 UTC 处理。"),
     (r"Kinds of events: (.+)\.", "行为类型：{0}。"),
     (r"Attributes of (user|item)s were taken from the log itself: (.+)\.", "{0}的属性取自日志本身：{1}。"),
+    (r"Cleaning kept the only row\.", "清洗保留了仅有的 1 行。"),
     (r"Cleaning kept all ([\d,]+) rows\.", "清洗保留了全部 {0} 行。"),
     (r"Cleaning kept ([\d,]+) of ([\d,]+) rows \((.+?)\)\.", "清洗从 {1} 行中保留了 {0} 行（{2}）。"),
     (r"Given: ([\d,]+) events for training, ([\d,]+) for test\.", "给定文件：{0} 条行为用于训练，{1} 条用于测试。"),
@@ -94,7 +96,28 @@ _LINES: tuple[tuple[str, str], ...] = (
         r"([\d,]+) of ([\d,]+) (\w+) events \((.+?)\) repeat a pair that training has; they were left out\.",
         "{2}的 {1} 条行为中有 {0} 条（{3}）与训练集的组合重复，已去掉。",
     ),
-    (r"Split (\S+): the training part\.", "划分方式 {0}：训练部分。"),
+    (r"Split random: the training part\.", "随机划分：训练部分。"),
+    (r"Split leave-last-out: the training part\.", "留出每位用户最后一个物品：训练部分。"),
+    (r"Split time: the training part\.", "按时间划分：训练部分。"),
+    (r"Split cold-users: the training part\.", "按用户划分：训练部分。"),
+    (r"Split cold-items: the training part\.", "按物品划分：训练部分。"),
+    (r"Split k-fold: the training part\.", "交叉验证的一折：训练部分。"),
+    (
+        r"t-SNE of the vectors of the ([\d,]+) most met items in (.+)",
+        "以 {1} 的向量，对接触人数最多的 {0} 个物品做 t-SNE 降维",
+    ),
+    (
+        r"(.+?): none of its ids \((.+)\) is in the log\. Is it the right table, and the right column\?",
+        "{0}：其中的 ID（{1}）都不在日志里。表和列选对了吗？",
+    ),
+    (
+        r"(.+?): ([\d,]+) of its ([\d,]+) ids \((.+)\) (?:is|are) in the log; the other ([\d,]+) (user|item)s? have no event\.",
+        "{0}：{2} 个 ID（{3}）中有 {1} 个在日志里，其余 {4} 个{5}没有行为。",
+    ),
+    (
+        r"(.+?): ([\d,]+) of its ([\d,]+) ids \((.+)\) (?:is|are) in the log, which has ([\d,]+) (?:user|item)s?; the other ([\d,]+) (user|item)s? have no event\. Is .+",
+        "{0}：{2} 个 ID（{3}）中只有 {1} 个在日志里（日志有 {4} 个），其余 {5} 个{6}没有行为。表和列选对了吗？",
+    ),
     (
         r"([\d,]+) of ([\d,]+) test pairs \((.+?)\) are in the training data too, such as (.+)\. Leave them out of one side: .+",
         "{1} 个测试组合中有 {0} 个（{2}）也在训练数据中，例如{3}。请从一侧去掉：模型见过的，就不需要去找。",

@@ -333,7 +333,7 @@ class Service:
         history = serving.model.catalogue.items.ids_at(known.history)
         if not len(history):  # also of one who was erased, or took everything back: what training knew does not count
             return explain_pair(serving.model, user_id, item_id, n, is_stranger=True)
-        return explain_pair(serving.model, None, item_id, n, history=history) | {"user_id": user_id}
+        return explain_pair(serving.model, None, item_id, n, history=history, name=user_id)
 
     # Events
 

@@ -83,7 +83,7 @@ def evidence(findings: Findings) -> list[Both]:
                     "evidence.significant" if pair.significant else "evidence.luck",
                     winner=findings.title(winner), other=findings.title(rival), metric=metric_title(pair.metric), n=test_users(findings),
                     difference=figures.metric(pair.difference), low=figures.metric(pair.low), high=figures.metric(pair.high),
-                    p=figures.p_value(pair.p_corrected), pairs=len(findings.comparison.significance),
+                    p=figures.p_value(pair.p_corrected), pairs=figures.counted(len(findings.comparison.significance), "comparison"),
                     detectable=figures.metric(findings.detectable(pair)),
                 )
             )  # fmt: skip

@@ -12,6 +12,7 @@ from edgewise.report.findings import Findings
 from edgewise.report.html import Both, Markup, join, json_island, tag
 from edgewise.report.layout import Section
 from edgewise.report.texts import say
+from edgewise.report.told import told
 from edgewise.types import Doubles, Index
 
 MAX_POINTS = 12_000
@@ -45,7 +46,7 @@ def map_section(findings: Findings) -> Section | None:
             _side(labels, category, n_named) if coloured else None,
             class_="map" if coloured else "map plain",
         ),
-        tag("p", _caption(findings, embedding, kept.size), class_="caption"),
+        tag("p", _caption(embedding, kept.size), class_="caption"),
         json_island("map-data", _data(embedding, kept, category, labels, n_named)),
     )
     return Section("map", say("map.title"), say("map.nav"), lede, body)
@@ -175,9 +176,9 @@ def _side(labels: list[Both], category: Index, n_named: int) -> Markup:
     )  # fmt: skip
 
 
-def _caption(findings: Findings, embedding: EmbeddingMap, n: int) -> list[Both | str]:
+def _caption(embedding: EmbeddingMap, n: int) -> list[Both | str]:
     words: list[Both | str] = [
-        say("map.caption", n=figures.count(n), method=findings.label(embedding.method or figures.DASH)),
+        say("map.caption", n=figures.count(n), method=told(embedding.method or figures.DASH)),
         " ",
         say("map.hint"),
     ]

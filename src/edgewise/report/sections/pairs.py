@@ -47,9 +47,19 @@ def pairs_section(findings: Findings) -> Section | None:
     )
     body = join(
         scrolling(table, say("pairs.table")),
-        tag("p", findings.say("pairs.caption", metric=metric, pairs=len(tests)), class_="caption"),
+        tag(
+            "p",
+            findings.say("pairs.caption", metric=metric, pairs=figures.counted(len(tests), "pair")),
+            class_="caption",
+        ),
     )
-    return Section("pairs", say("pairs.title"), say("pairs.nav"), say("pairs.lede", pairs=len(tests), n=n), body)
+    return Section(
+        "pairs",
+        say("pairs.title"),
+        say("pairs.nav"),
+        say("pairs.lede", pairs=figures.counted(len(tests), "pair"), n=n),
+        body,
+    )
 
 
 def _pair_cell(findings: Findings, row: ModelResult, column: ModelResult, largest: float) -> Markup:
