@@ -31,6 +31,7 @@ from edgewise.serve.arrivals import with_arrivals
 from edgewise.serve.followed import Followed, settle
 from edgewise.store import Appended, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import SteadyClock, subject_of
+from edgewise.threads import standing_back
 from edgewise.types import Bools, Floats, Index
 
 _PAGE = 5000
@@ -463,20 +464,25 @@ class Service:
 
     def _swap(self, version: str, *, points: bool) -> None:
         """Let another version answer; `points`: and write it down. What another process has written down is left alone."""
-        numba.set_num_threads(1)  # of this thread alone: requests need the other processors
         with self._swapping:
             self.models.path(version)
             if not points and self.models.current != version:  # a swap came in between: what it wrote down answers
                 return
             if self.serving.version != version:
-                serving = self._load(version)
-                serving.pipeline.recommend("", 1)
+                serving = standing_back(lambda: self._ready(version))  # requests need the processors
                 if points:
                     self.models.swap(version)
                 self._answer_with(serving)
                 log("model swapped", version=version, model=serving.model.name, covered=serving.followed.covered)
             elif points and self.models.current != version:
                 self.models.swap(version)
+
+    def _ready(self, version: str) -> Serving:
+        """Load a version on one processor, and let it answer once: that compiles what is compiled at the first call."""
+        numba.set_num_threads(1)  # of this thread alone
+        serving = self._load(version)
+        serving.pipeline.recommend("", 1)
+        return serving
 
     def _answer_with(self, serving: Serving) -> None:
         """Let a loaded model answer, knowing all that the log tells by now."""
