@@ -104,9 +104,10 @@ class SqlStore(ABC):
             inserted = iter(self._insert(session, coming, seq + 1))
             new = [may and next(inserted) for may in may_come]
             if register:
-                people = {event.user_id for event in coming} | {event.target_user_id for event in coming}
+                stored = list(compress(events, new))
+                people = {event.user_id for event in stored} | {event.target_user_id for event in stored}
                 self._register(session, "users", "user_id", people)
-                self._register(session, "items", "item_id", {event.item_id for event in coming})
+                self._register(session, "items", "item_id", {event.item_id for event in stored})
             if offsets:
                 rows = [(offset.group, offset.topic, offset.partition, offset.next) for offset in offsets]
                 session.executemany(_PUT_OFFSET, rows)
