@@ -143,7 +143,7 @@ class Service:
     ) -> None:
         self.store, self.models = store, models
         self.clock = SteadyClock()
-        self.commit = GroupCommit(store, max_waiting=max_events_waiting, register=True)
+        self.commit = GroupCommit(store, max_waiting=max_events_waiting, register=True, keep_erased_out=True)
         self._pipeline, self._rerank = pipeline, rerank
         self._retrieval = RetrievalConfig() if retrieval is None else retrieval
         self._serving: Serving | None = None
@@ -376,6 +376,7 @@ class Service:
         """Forget a user: events by and about them, what is told of them, and what training knew is not used again."""
         self._names[subject_of(user_id)] = user_id
         n = self.store.erase_user(user_id)
+        self.clock.tick()  # what comes from now on, without a time of its own, is younger than the erasure
         self.follow()
         return n
 
