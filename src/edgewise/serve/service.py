@@ -27,7 +27,7 @@ from edgewise.pipeline.recommend import NO_RULE, Pipeline, PipelineConfig, Reran
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
-from edgewise.serve.arrivals import with_arrivals
+from edgewise.serve.arrivals import Arrivals
 from edgewise.serve.followed import Followed, settle
 from edgewise.store import Appended, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import SteadyClock, subject_of
@@ -47,7 +47,8 @@ class Serving:
         user_ids, item_ids: of the model, as text, by dense index. titles: of the items.
         may_be_shown: bool [n_items], before anything was hidden through the service.
         followed: what the log tells beyond the model.
-        trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
+        trained: the pipeline of the model as it was trained. arrivals: who met the items that came after.
+        arrived: ids of those of them that are in `pipeline` too.
         categories: the items of those asked for since something was told of an item.
         newest: items by their times, where somebody asked since something was told of an item.
         ruled: items of which something is told, and whether rule and settings let them through as they were told last.
@@ -62,6 +63,7 @@ class Serving:
     may_be_shown: Bools
     item_index: dict[str, int]
     trained: Pipeline
+    arrivals: Arrivals
     arrived: frozenset[str] = frozenset()
     categories: dict[str, Bools] = field(default_factory=dict)
     ruled: dict[str, tuple[StoredItem, bool]] = field(default_factory=dict)
@@ -507,12 +509,13 @@ class Service:
         covered = self.models.covered(version, self.store)
         if self._serving is not None and self._serving.followed.covered == covered:
             followed = self._serving.followed  # both have learned the same of the log
+            self._serving.arrivals.forget(self._serving.arrived)  # what happened is told once, and to the new one
         else:
             followed = Followed(self.store, covered, self._names)
             followed.read()  # the long part; what comes meanwhile is read before it answers
         pipeline = Pipeline(model, followed.live, self._pipeline, self._rerank, self._make_index)
         user_ids = [str(user) for user in model.catalogue.users.ids.to_list()]
-        serving = _serving(version, pipeline, followed, user_ids, pipeline)
+        serving = _serving(version, pipeline, followed, user_ids, pipeline, Arrivals(model, self.store))
         self._bring_back(serving)
         self._apply_rule(serving, list(self._items.values()))
         with self._following:
@@ -528,14 +531,15 @@ class Service:
     def _with_arrivals(self, serving: Serving) -> Serving | None:
         """Return the same with items that came after training and can be placed; None where nothing about such has changed."""
         with self._following:
-            met = serving.followed.take_met()
-        if not met:
+            met, gone = serving.followed.take_met()
+        if not met and not gone:
             return None
         try:
-            return self._placed_anew(serving, sorted(met))
+            return self._placed_anew(serving, sorted(met | serving.arrivals.touched_by(gone)))
         except StoreError:  # they are to be placed when the store is there again
             with self._following:
                 serving.followed.met |= met
+                serving.followed.gone |= gone
             raise
 
     def _placed_anew(self, serving: Serving, met: list[str]) -> Serving | None:
@@ -545,15 +549,16 @@ class Service:
         news = {item for item, place in zip(met, known, strict=True) if place == UNKNOWN}
         if not news:
             return None
+        serving.arrivals.forget(news)
         erased = serving.followed.erased_items
         wanted = [item for item in serving.arrived | news if subject_of(item) not in erased]
-        model = with_arrivals(trained.model, self.store, self._items, wanted) if wanted else None
+        model = serving.arrivals.placed(self._items, wanted)
         if model is None:
             if not serving.arrived:
                 return None
             model = trained.model  # what had arrived was erased, or is no longer what could be placed
         pipeline = trained if model is trained.model else trained.extended(model)
-        found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained)
+        found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained, serving.arrivals)
         arrived = frozenset(item for item in wanted if item in found.item_index)
         found = replace(found, arrived=arrived, ruled=serving.ruled)
         pipeline.recommend("", 1)
@@ -695,12 +700,16 @@ class Service:
         return item_id if place is None else serving.titles[place]
 
 
-def _serving(version: str, pipeline: Pipeline, followed: Followed, user_ids: list[str], trained: Pipeline) -> Serving:
+def _serving(
+    version: str, pipeline: Pipeline, followed: Followed, user_ids: list[str], trained: Pipeline, arrivals: Arrivals
+) -> Serving:
     items = pipeline.model.catalogue.items.ids
     texts = [str(item) for item in items.to_list()]
     places = {item: place for place, item in enumerate(texts)}
     titles = titles_of(pipeline.model.catalogue, items)
-    return Serving(version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained)
+    return Serving(
+        version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained, arrivals
+    )
 
 
 def _let_through(pipeline: Pipeline, told: Sequence[StoredItem]) -> list[bool]:
