@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -286,11 +287,11 @@ class Asked(SqliteStore):
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[Service]:
+def watched(folder: Path, pipeline: PipelineConfig | None = None) -> Iterator[Service]:
     """Serve `folder` with a follower that does nothing by itself."""
     store_folder = StoreFolder.open(folder / "store")
     store = Asked(store_folder.path / "events.db")
-    service = Service(store, store_folder.models, follow_s=3600)
+    service = Service(store, store_folder.models, pipeline, follow_s=3600)
     service.start()
     store.asked.clear()
     yield service
@@ -398,3 +399,43 @@ def test_after_any_mixture_of_changes_the_lists_are_those_of_a_fresh_start(
                 now = lists(service)
                 with watched(tmp_path) as fresh:
                     assert lists(fresh) == now
+
+
+class Walked(dict[str, StoredItem]):
+    """What is told of items; counts how often all of it is gone through."""
+
+    n = 0
+
+    def values(self) -> Any:
+        self.n += 1
+        return super().values()
+
+    def __iter__(self) -> Iterator[str]:
+        self.n += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_told_of_one_item_is_obeyed_without_going_through_the_others(seed: int, tmp_path: Path) -> None:
+    with_attributes(tmp_path, "als")
+    rng = random.Random(seed)
+    config = PipelineConfig(rule="price > 0", hidden=("1005",))
+    with watched(tmp_path, config) as service:
+        for place in range(60):
+            item = str(rng.choice([*range(1000, 1010), 5000, 5001]))
+            labels = rng.choice([None, {"price": 0}, {"price": 2}])
+            match rng.randrange(8):
+                case 0:
+                    service.erase_item(item)
+                case 1:
+                    service.accept([Event(f"e{place}", "u001", item, timestamp=place)])
+                    let_in(service)
+                case 2:
+                    service.patch_item(item, {"is_hidden": rng.random() < 0.5})
+                case _:
+                    told = service._items = Walked(service._items)
+                    service.put_items([StoredItem(item, is_hidden=rng.random() < 0.2, labels=labels)])
+                    assert told.n == 0
+            now = service.serving.pipeline.may_be_shown
+            service._show(service.serving)
+            assert np.array_equal(service.serving.pipeline.may_be_shown, now)

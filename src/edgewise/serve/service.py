@@ -7,7 +7,7 @@ What is known of a user is therefore always what a replay of the log would give.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -619,7 +619,7 @@ class Service:
             serving = self.serving
             serving.followed.met.update(item.item_id for item in items)
             serving.followed.bring_back([item.item_id for item in items])
-            self._show(serving)
+            self._show_some(serving, {item.item_id for item in items})
 
     def _show(self, serving: Serving) -> None:
         """Let a model's lists obey what is told of items."""
@@ -635,6 +635,25 @@ class Service:
             mask[[serving.item_index[item] for item in hidden if item in serving.item_index]] = False
             if erased := serving.followed.erased_items:
                 mask[[serving.subjects[subject] for subject in erased if subject in serving.subjects]] = False
+            serving.pipeline.may_be_shown = mask
+
+    def _show_some(self, serving: Serving, item_ids: Collection[str]) -> None:
+        """Do what `_show` does where nothing but this was told of these items."""
+        with self._telling:
+            serving.categories.clear()
+            serving.newest.clear()
+            told = {item: self._items[item] for item in item_ids if item in self._items}
+            self._apply_rule(serving, told.values())
+            places = {item: serving.item_index[item] for item in item_ids if item in serving.item_index}
+            if not places:
+                return
+            mask, erased = serving.pipeline.may_be_shown.copy(), serving.followed.erased_items
+            for item, place in places.items():
+                is_shown = bool(serving.may_be_shown[place])
+                if item in told:
+                    is_shown = serving.ruled[item][1] if serving.has_rule else is_shown
+                    is_shown = is_shown and not told[item].is_hidden
+                mask[place] = is_shown and not (erased and subject_of(item) in erased)
             serving.pipeline.may_be_shown = mask
 
     def _apply_rule(self, serving: Serving, told: Iterable[StoredItem]) -> None:
