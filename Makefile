@@ -39,7 +39,7 @@ bench-serve: $(VENV)/.all  ## the service under load, on its own and with all so
 	$(BIN)/python benchmarks/serve.py --seconds 20 --set 'serve.sources=["model", "similar", "popular"]' --set rerank.diversity=0.2
 	$(BIN)/python benchmarks/serve.py --users 1000000 --events-per-user 10 --start-only
 
-soak: $(VENV)/.all  ## kill writing commands, stores, databases, servers, refits, consumers and a broker at random moments, many times
+soak: $(VENV)/.all  ## kill writing commands, stores, databases, servers, refits, consumers and a broker at random moments, many times; 10,000 malformed requests
 	$(BIN)/python tests/soak/kill_while_writing.py
 	$(BIN)/python tests/soak/kill_store_writers.py
 	$(BIN)/python tests/soak/kill_store_writers.py --server postgres
@@ -47,6 +47,7 @@ soak: $(VENV)/.all  ## kill writing commands, stores, databases, servers, refits
 	$(BIN)/python -m tests.soak.kill_servers
 	$(BIN)/python -m tests.soak.kill_consumers
 	$(BIN)/python tests/soak/kill_refits.py
+	EDGEWISE_MALFORMED=160 $(BIN)/python -m pytest -m "" tests/serve/test_malformed.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -35,7 +35,7 @@ def test_a_consumer_tells_prometheus_reads_again_when_told_and_ends_when_asked(t
         kafka.send(topic, [(0, json.dumps({"user_id": "u", "item_id": str(number)}).encode()) for number in range(9)])
         kafka.send(topic, [(0, b"{")])
         port = free_port()
-        more = ("--metrics-port", str(port), "--set", "events.session_timeout_s=1")
+        more = ("--create", "--metrics-port", str(port), "--set", "events.session_timeout_s=1")
         for arguments, new, left_out in ((more, 9, 0), ((*more, "--from-offset", "6"), 0, 3)):
             consumer = ConsumerProcess(kafka.address, topic, tmp_path / "store", tmp_path / "log", *arguments)
             try:
@@ -80,7 +80,31 @@ def test_without_the_client_the_message_says_what_to_install(
 def test_a_consumer_without_brokers_or_with_a_wrong_topic_list_is_told_what_to_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["consume", "--store", str(tmp_path / "s")]) == 2
+    assert main(["consume", "--store", str(tmp_path / "s"), "--create"]) == 2
     assert "no brokers: name them with --brokers HOST:PORT" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
     assert main(["consume", "--store", str(tmp_path / "s"), "--set", "events.batch_size=0"]) == 2
     assert "events.batch_size" in capsys.readouterr().err
+
+
+def test_a_store_that_is_not_there_is_not_made_unless_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "nopestore", tmp_path / "empty"):
+        assert main(["consume", "--brokers", f"127.0.0.1:{free_port()}", "--store", str(folder)]) == 2
+        told = capsys.readouterr().err
+        assert f"{folder} is not a store. Name the folder that `edgewise serve DIR --store FOLDER` was given" in told
+        assert "add --create" in told
+    assert not (tmp_path / "nopestore").exists()
+    assert not any((tmp_path / "empty").iterdir())
+
+
+def test_a_consumer_that_comes_first_makes_the_store_and_tells_that_no_broker_answers(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    consumer = ConsumerProcess(address, "events", tmp_path / "store", tmp_path / "log", "--create")
+    try:
+        consumer.wait_for(f"consumer of events: trouble with Kafka at {address}; trying again until it answers")
+    finally:
+        assert consumer.stop() == 0
+    assert StoreFolder.open(tmp_path / "store", create=False).id

@@ -1,11 +1,15 @@
 """Items that came after training: in the lists within moments, without training, and gone when they are erased."""
 
+import json
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -13,7 +17,8 @@ from edgewise.data import Dataset
 from edgewise.models import build
 from edgewise.pipeline.recommend import Pipeline, PipelineConfig
 from edgewise.serve.service import Service
-from edgewise.store import Event, StoredItem, StoreFolder
+from edgewise.store import Event, SqliteStore, StoredItem, StoreFolder
+from edgewise.store.coverage import coverage
 from edgewise.testing.planted import planted_tastes
 
 
@@ -269,3 +274,168 @@ def test_the_follower_goes_on_whatever_happens(model: Path, tmp_path: Path, monk
         beside.append([Event("e", "somebody", "1000", type="view", timestamp=1)])
         beside.close()
         assert soon(lambda: service.seq == 1)
+
+
+class Asked(SqliteStore):
+    """Writes down of which items it was asked who met them."""
+
+    asked: ClassVar[list[str]] = []
+
+    def of_item(self, item_id: str, limit: int | None = None) -> list[Event]:
+        self.asked.append(item_id)
+        return super().of_item(item_id, limit)
+
+
+@contextmanager
+def watched(folder: Path, pipeline: PipelineConfig | None = None) -> Iterator[Service]:
+    """Serve `folder` with a follower that does nothing by itself."""
+    store_folder = StoreFolder.open(folder / "store")
+    store = Asked(store_folder.path / "events.db")
+    service = Service(store, store_folder.models, pipeline, follow_s=3600)
+    service.start()
+    store.asked.clear()
+    yield service
+    service.close()
+    store.close()
+
+
+def let_in(service: Service) -> None:
+    """Do what the follower does from time to time."""
+    service._let_in_at = 0.0
+    service._let_in()
+
+
+def with_attributes(folder: Path, name: str) -> None:
+    """Put a model that reads attributes of items into the store of a folder."""
+    planted = planted_tastes()
+    kinds = [f"kind{group}|all" for group in planted.groups.values()]
+    table = pl.DataFrame({"item_id": list(planted.groups), "genres": kinds, "price": [1.0] * len(kinds)})
+    data = Dataset.from_frame(planted.train.to_frame().select("user_id", "item_id"), items=table)
+    build(name, {"embedding_dim": 16, "epochs": 3} if name == "lightgcn" else {}).fit(data).save(folder / "model")
+    models = StoreFolder.open(folder / "store").models
+    models.swap(models.add(folder / "model"))
+
+
+def test_of_the_others_nothing_is_read_again_when_one_item_changes(tmp_path: Path) -> None:
+    with_attributes(tmp_path, "als")
+    with watched(tmp_path) as service:
+        for item in range(5000, 5005):
+            service.accept(views(str(item), of_group(item % 4)[:5]))
+        let_in(service)
+        asked = Asked.asked
+        assert sorted(asked) == ["5000", "5001", "5002", "5003", "5004"]
+        asked.clear()
+        service.accept(views("5002", of_group(1)[6:8]))
+        service.put_items([StoredItem("5003", categories=("kind1",))])
+        let_in(service)
+        assert sorted(asked) == ["5002", "5003"]
+        asked.clear()
+        service.erase_user(of_group(0)[0])  # who met one of them
+        let_in(service)
+        assert sorted(asked) == ["5000", "5004"]
+        asked.clear()
+        service.erase_user(of_group(3)[9])
+        let_in(service)
+        assert asked == []
+
+
+def test_who_was_erased_moves_a_new_item_also_where_the_model_has_learned_the_log(tmp_path: Path) -> None:
+    with_attributes(tmp_path, "als")
+    folder = StoreFolder.open(tmp_path / "store")
+    store = folder.events()
+    gone, *others = of_group(2)[:4]
+    seq = store.append(views("5000", [gone, *others])).seq
+    (version,) = folder.models.versions()
+    about = folder.models.path(version) / "model.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | coverage(folder.id, store, seq)))
+    store.close()
+    with watched(tmp_path) as service:
+        service.put_items([StoredItem("5000", categories=("kind1",))])
+        let_in(service)
+        before = service.recommend(others[0], 50)
+        service.erase_user(gone)
+        let_in(service)
+        after = service.recommend(others[0], 50)
+        assert after.scores != before.scores
+    with watched(tmp_path) as service:
+        assert service.recommend(others[0], 50).scores == after.scores
+
+
+@pytest.mark.parametrize("name", ["als", "content", "lightgcn"])
+@pytest.mark.parametrize("seed", range(2))
+def test_after_any_mixture_of_changes_the_lists_are_those_of_a_fresh_start(
+    name: str, seed: int, tmp_path: Path
+) -> None:
+    with_attributes(tmp_path, name)
+    rng = random.Random(seed)
+    users = [*(f"u{user:03d}" for user in range(0, 60, 5)), "new"]
+    items = [*map(str, range(5000, 5012)), "1000", "no number"]
+
+    def lists(service: Service) -> dict[str, tuple[list[str], list[float | None]]]:
+        found = {user: service.recommend(user, 60) for user in (*users, "u001")}
+        return {user: (one.ids, one.scores) for user, one in found.items()}
+
+    with watched(tmp_path) as service:
+        for place in range(60):
+            user, item = rng.choice(users), rng.choice(items)
+            match rng.randrange(12):
+                case 0:
+                    service.erase_item(item)
+                case 1:
+                    service.erase_events(user, item)
+                case 2 if rng.random() < 0.5:
+                    service.erase_user(user)
+                case 3 | 4 | 5:
+                    labels = {"genres": f"kind{rng.randrange(4)}", "price": rng.randrange(9)}
+                    told = StoredItem(item, is_hidden=rng.random() < 0.1, labels=labels if rng.random() < 0.9 else None)
+                    service.put_items([told])
+                case _:
+                    kind = rng.choice(["like", "view", "unlike"])
+                    service.accept([Event(f"e{place}", user, item, type=kind, timestamp=service.clock.now())])
+            if rng.random() < 0.5:
+                let_in(service)
+            if place % 30 == 29:
+                let_in(service)
+                now = lists(service)
+                with watched(tmp_path) as fresh:
+                    assert lists(fresh) == now
+
+
+class Walked(dict[str, StoredItem]):
+    """What is told of items; counts how often all of it is gone through."""
+
+    n = 0
+
+    def values(self) -> Any:
+        self.n += 1
+        return super().values()
+
+    def __iter__(self) -> Iterator[str]:
+        self.n += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_told_of_one_item_is_obeyed_without_going_through_the_others(seed: int, tmp_path: Path) -> None:
+    with_attributes(tmp_path, "als")
+    rng = random.Random(seed)
+    config = PipelineConfig(rule="price > 0", hidden=("1005",))
+    with watched(tmp_path, config) as service:
+        for place in range(60):
+            item = str(rng.choice([*range(1000, 1010), 5000, 5001]))
+            labels = rng.choice([None, {"price": 0}, {"price": 2}])
+            match rng.randrange(8):
+                case 0:
+                    service.erase_item(item)
+                case 1:
+                    service.accept([Event(f"e{place}", "u001", item, timestamp=place)])
+                    let_in(service)
+                case 2:
+                    service.patch_item(item, {"is_hidden": rng.random() < 0.5})
+                case _:
+                    told = service._items = Walked(service._items)
+                    service.put_items([StoredItem(item, is_hidden=rng.random() < 0.2, labels=labels)])
+                    assert told.n == 0
+            now = service.serving.pipeline.may_be_shown
+            service._show(service.serving)
+            assert np.array_equal(service.serving.pipeline.may_be_shown, now)

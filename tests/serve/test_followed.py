@@ -6,6 +6,7 @@ import random
 import time
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,9 @@ def test_after_any_mixture_of_events_erasures_refits_and_swaps_the_state_equals_
             case 5:
                 service.swap(rng.choice(folder.models.versions()))
             case _:
-                service.accept([event(place % 60, user, item, rng.choice(["like", "view", "unlike"]))])
+                sent = event(place % 60, user, item, rng.choice(["like", "view", "unlike"]))
+                at = rng.choice([sent.timestamp, service.clock.now()])  # old ones of erased users are left out
+                service.accept([replace(sent, timestamp=at)])
     now = {user: service.recommend(user, 44) for user in USERS}
     assert {user: (found.ids, [found.source]) for user, found in now.items()} == replayed(folder)
     for user in USERS:
@@ -150,7 +153,8 @@ def test_an_erasure_is_forgotten_by_a_model_that_learned_it_and_remembered_by_an
     old = service.serving.version
     service.erase_user("u000")
     assert not service.knows_user("u000")
-    service.accept([event(1, "u000", 1000), event(2, "u000", 1001)])
+    now = service.clock.now()
+    service.accept([replace(event(number, "u000", 999 + number), timestamp=now) for number in (1, 2)])
     service.swap(refitted(folder))
     assert service.knows_user("u000"), "who came back is learned like anybody"
     assert seen_by(service, store, "u000") == {"1000", "1001"}

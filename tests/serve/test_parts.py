@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.errors import ConfigError
+from edgewise.serve import asked
+from edgewise.serve.asked import encoded
 from edgewise.serve.gate import needed_role
 from edgewise.serve.keys import Keys, Role, keys_of
 from edgewise.serve.limits import RateLimit, is_deeper
@@ -90,3 +92,32 @@ def test_depth_is_that_of_the_value(value: Any, is_ascii: bool) -> None:
     depth = depth_of(value)
     assert not is_deeper(body, depth)
     assert depth == 0 or is_deeper(body, depth - 1)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.lists(values, max_size=4), st.integers(0, 300), st.dictionaries(st.text(max_size=3), values, max_size=3))
+def test_a_large_answer_is_written_in_parts_and_is_the_same(some: list[Any], n: int, about: dict[str, Any]) -> None:
+    rows = [some, *({"n": number, "some": some} for number in range(n))]
+    for value in (rows, {**about, "rows": rows, "end": True}):
+        assert encoded(value) == json.dumps(value, separators=(",", ":")).encode()
+
+
+def test_no_more_than_a_part_of_a_large_answer_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    class Noting(json.JSONEncoder):
+        def encode(self, o: Any) -> str:
+            written.append(len(o) if isinstance(o, list) else 1)
+            return super().encode(o)
+
+    monkeypatch.setattr(asked, "_JSON", Noting(separators=(",", ":")))
+    events = [{"event_id": str(number)} for number in range(10_001)]
+    assert json.loads(encoded({"events": events, "next": 3})) == {"events": events, "next": 3}
+    assert max(written) == 100
+    assert sum(written) == 10_001 + 3

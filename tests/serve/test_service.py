@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,7 +55,8 @@ def test_after_any_mixture_of_events_and_erasures_the_state_equals_a_replay(
                 service.erase_user(user)
             case _:
                 kind = rng.choice(["like", "view", "unlike"])
-                service.accept([Event(f"e{place % 50}", user, item, type=kind, timestamp=place)])
+                at = rng.choice([place, service.clock.now()])  # old ones of erased users are left out
+                service.accept([Event(f"e{place % 50}", user, item, type=kind, timestamp=at)])
     now = {user: service.recommend(user, 44) for user in USERS}
     assert {user: (found.ids, [found.source]) for user, found in now.items()} == replayed(folder)
 
@@ -92,7 +94,7 @@ def test_of_an_erased_user_no_reason_is_left(service: Service) -> None:
         "user_id": "u000",
         "text": "The model does not know user 'u000', so there is nothing to explain.",
     }
-    service.accept([Event("e", "u000", "1000", timestamp=1)])
+    service.accept([Event("e", "u000", "1000", timestamp=service.clock.now())])
     assert [reason["item_id"] for reason in service.explain("u000", "1003", 3)["reasons"]] == [1000]
 
 
@@ -133,3 +135,17 @@ def test_reasons_speak_of_the_user_by_name(service: Service, user: str) -> None:
     assert f"suits user {user} because" in found["text"]
     assert "Asked as about a newcomer of whom the same is known, it is number" in found["text"]
     assert found["rank"] is None
+
+
+def test_an_old_event_sent_again_does_not_bring_an_erased_user_back(service: Service) -> None:
+    old = Event("e1", "gone", "1000", type="like", timestamp=1_700_000_000_000)
+    about = Event("e2", "other", None, type="follow", timestamp=1_700_000_000_000, target_user_id="gone")
+    assert service.accept([old, about]) == [True, True]
+    service.erase_user("gone")
+    assert service.accept([old, about, replace(old, event_id="e3")]) == [False, False, False]
+    assert service.store.of_user("gone") == service.store.of_user("other") == []
+    assert service.store.user("gone") is None
+    at_once = replace(old, event_id="e4", timestamp=service.clock.now())  # as one that says no time
+    assert service.accept([at_once, old]) == [True, False], "the person came back"
+    service.erase_user("gone")
+    assert service.accept([at_once]) == [False], "erased twice, the later time holds"

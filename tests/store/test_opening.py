@@ -9,7 +9,17 @@ import pytest
 
 from edgewise.errors import ConfigError, MissingExtraError, StoreBusyError, StoreError
 from edgewise.run_config import read_config
-from edgewise.store import SqliteStore, StoreConfig, StoreFolder, open_events
+from edgewise.store import (
+    DeadLetter,
+    Event,
+    Offset,
+    SqliteStore,
+    StoreConfig,
+    StoredItem,
+    StoredUser,
+    StoreFolder,
+    open_events,
+)
 
 
 @pytest.fixture
@@ -79,9 +89,35 @@ def test_a_server_that_is_not_there_is_told(url: str, folder: StoreFolder) -> No
 
 
 def test_events_in_the_folder_are_not_passed_over(folder: StoreFolder) -> None:
+    elsewhere = StoreConfig(url="postgresql://127.0.0.1:1/shop")
     folder.events().close()
+    with pytest.raises(StoreBusyError, match="cannot be reached"):  # what is empty is not missed
+        open_events(folder, elsewhere, {})
+    store = folder.events()
+    store.append([Event("e", "u", "i", timestamp=1)])
     with pytest.raises(StoreError, match=r"has events of its own \(events\.db\), which would not be read any more"):
-        open_events(folder, StoreConfig(url="postgresql://127.0.0.1:1/shop"), {})
+        open_events(folder, elsewhere, {})
+    store.erase_user("u")
+    store.close()
+    with pytest.raises(StoreError, match="has events of its own"):  # that somebody was erased must not be forgotten
+        open_events(folder, elsewhere, {})
+
+
+@pytest.mark.parametrize("what", ["user", "item", "offset", "dead letter"])
+def test_what_else_is_in_the_folder_is_not_passed_over_either(what: str, folder: StoreFolder) -> None:
+    store = folder.events()
+    match what:
+        case "user":
+            store.put_users([StoredUser("u")])
+        case "item":
+            store.put_items([StoredItem("i")])
+        case "offset":
+            store.append([], offsets=[Offset("g", "t", 0, 1)])
+        case _:
+            store.append([], dead_letters=[DeadLetter("t/0/0", "why", b"", 1)])
+    store.close()
+    with pytest.raises(StoreError, match="has events of its own"):
+        open_events(folder, StoreConfig(url="redis://127.0.0.1:1"), {})
 
 
 def test_a_password_file_that_cannot_be_read_is_named(folder: StoreFolder, tmp_path: Path) -> None:

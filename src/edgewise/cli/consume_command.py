@@ -8,7 +8,7 @@ from edgewise.cli import options
 
 
 def consume(
-    store: Annotated[str, typer.Option("--store", metavar="FOLDER", help="The store; made where there is none.")],
+    store: Annotated[str, typer.Option("--store", metavar="FOLDER", help="The store, such as `serve --store` made.")],
     brokers: Annotated[
         str | None, typer.Option("--brokers", metavar="HOST:PORT", help="Of Kafka; several with commas between.")
     ] = None,
@@ -31,6 +31,9 @@ def consume(
     metrics_port: Annotated[
         int | None, typer.Option("--metrics-port", min=0, max=65535, help="For Prometheus, on this machine alone.")
     ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the store where there is none, for a consumer that comes first.")
+    ] = False,
     set_: options.Set = None,
     config: options.Config = None,
 ) -> None:
@@ -44,6 +47,8 @@ def consume(
     from pathlib import Path
 
     options.need_kafka()
+    from edgewise.errors import StoreError
+    from edgewise.kafka.client import client_options
     from edgewise.kafka.consumer import Consumer
     from edgewise.logs import log, start_logs
     from edgewise.run_config import read_config
@@ -53,7 +58,14 @@ def consume(
     given |= {"from_time": from_time, "dead_letter_topic": dead_letter_topic}
     run = read_config(config, set_, events=given)
     start_logs()
-    events = open_events(StoreFolder.open(Path(store)), run.store)
+    folder = Path(store)
+    if not create and not (folder / "store.json").is_file():
+        raise StoreError(
+            f"{folder} is not a store. Name the folder that `edgewise serve DIR --store FOLDER` was given; to read events before "
+            "there is a server, add --create, which makes the store."
+        )
+    client_options(run.events)  # what is wrong with them shows before anything is made
+    events = open_events(StoreFolder.open(folder, create=create), run.store)
     try:
         consumer = Consumer(events, run.events)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -48,8 +48,8 @@ C = TypeVar("C")
 class Trouble:
     """What is wrong with the brokers, told when it begins and when it ends, and not each second between."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, what: str, brokers: str | None) -> None:
+        self._what, self._brokers = what, brokers
         self._told: set[str] = set()
 
     @property
@@ -61,7 +61,8 @@ class Trouble:
         """Note an error; the first of a kind is logged."""
         if error.name() not in self._told:
             self._told.add(error.name())
-            log(f"{self._what}: trouble with Kafka", level=logging.WARNING, kind=error.name(), error=error.str())
+            what = f"{self._what}: trouble with Kafka at {self._brokers}; trying again until it answers"
+            log(what, level=logging.WARNING, kind=error.name(), error=error.str())
 
     def end(self) -> None:
         """Note that all is well."""

@@ -88,7 +88,7 @@ class Consumer:
         self._from_time = None if config.from_time is None else _time_of(config.from_time)
         if self._from_time is not None and config.from_offset is not None:
             raise ConfigError("from_offset and from_time cannot both say where to read again from; leave one out.")
-        self._trouble = Trouble(f"consumer of {', '.join(config.topics)}")
+        self._trouble = Trouble(f"consumer of {', '.join(config.topics)}", config.brokers)
         self._environment = environment
         self._client = self._made()  # here, so that wrong settings show before anything is read
         self._is_closed = False

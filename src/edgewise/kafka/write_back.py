@@ -32,7 +32,7 @@ class WriteBack:
         self, config: EventsConfig, *, environment: Mapping[str, str] | None = None, n_in_client: int | None = None
     ) -> None:
         self.n_sent = self.n_dropped = 0
-        self._trouble = Trouble("write-back")
+        self._trouble = Trouble("write-back", config.brokers)
         n = config.max_waiting if n_in_client is None else n_in_client
         bounded = config.model_copy(update={"options": {"queue.buffering.max.messages": n, **config.options}})
         self._producer = make_producer(bounded, environment, error_cb=self._on_error)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -59,10 +60,14 @@ def told_columns(
     return list(found.values())
 
 
+_standard = lru_cache(maxsize=1024)(standard_attribute)
+"""Thousands of items have labels of the same few names."""
+
+
 def _attributes(one: StoredUser | StoredItem, kind: Side, known: set[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if isinstance(one.labels, dict):
-        found = {standard_attribute(str(name), kind): value for name, value in one.labels.items()}
+        found = {_standard(str(name), kind): value for name, value in one.labels.items()}
     elif isinstance(one.labels, list):
         found = {"tags": one.labels}
     if isinstance(one, StoredItem) and one.categories:

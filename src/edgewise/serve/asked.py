@@ -145,8 +145,17 @@ class Workers:
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
+_PART = 100
+"""Rows of a list that are written at once: Python lets no other thread run until they are."""
+
+
 def encoded(value: Any) -> bytes:
-    """Write JSON."""
+    """Write JSON, long lists in parts, so that nobody waits for the whole of a large answer."""
+    if isinstance(value, list) and len(value) > _PART:
+        parts = (value[start : start + _PART] for start in range(0, len(value), _PART))
+        return b"[" + b",".join(_JSON.encode(part)[1:-1].encode() for part in parts) + b"]"
+    if isinstance(value, dict) and any(isinstance(part, list) and len(part) > _PART for part in value.values()):
+        return b"{" + b",".join(encoded(str(name)) + b":" + encoded(part) for name, part in value.items()) + b"}"
     return _JSON.encode(value).encode()
 
 

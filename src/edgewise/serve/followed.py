@@ -37,6 +37,7 @@ class Followed:
     Attributes:
         live: what users did since. seq: the number of the last entry read.
         met: items to which something has happened, or of which it was erased, since `take_met` was called.
+        gone: subjects of users and items of whom something was erased, since `take_met` was called.
         erased_users, erased_items: subjects of those erased since; what the model knows of them does not count.
     """
 
@@ -45,6 +46,7 @@ class Followed:
         self.live = LiveEvents()
         self.seq = covered
         self.met: set[str] = set()
+        self.gone: set[str] = set()
         self.erased_users: set[str] = set()
         self.erased_items: set[str] = set()
         self._names = names
@@ -78,10 +80,11 @@ class Followed:
             self._read_again = {user: read for user, read in self._read_again.items() if read[1] > self.seq}
         return n
 
-    def take_met(self) -> set[str]:
-        """Return the items to which something has happened since the last call."""
-        met, self.met = self.met, set()
-        return met
+    def take_met(self) -> tuple[set[str], set[str]]:
+        """Return the items to which something has happened since the last call, and the subjects of whom something was erased."""
+        taken = self.met, self.gone
+        self.met, self.gone = set(), set()
+        return taken
 
     def is_erased(self, user_id: str) -> bool:
         """Whether a user was erased since the model was made."""
@@ -114,6 +117,7 @@ class Followed:
             self.erased_users.add(erased.subject)
         elif erased.kind == "item":
             self.erased_items.add(erased.subject)
+        self.gone.add(erased.subject)
         if is_old:
             return
         name = self._names.get(erased.subject)

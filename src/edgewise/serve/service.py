@@ -7,7 +7,7 @@ What is known of a user is therefore always what a replay of the log would give.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,7 +27,7 @@ from edgewise.pipeline.recommend import NO_RULE, Pipeline, PipelineConfig, Reran
 from edgewise.pipeline.titles import titles_of
 from edgewise.recommender import Recommender
 from edgewise.retrieval import RetrievalConfig, VectorIndex, make_index
-from edgewise.serve.arrivals import with_arrivals
+from edgewise.serve.arrivals import Arrivals
 from edgewise.serve.followed import Followed, settle
 from edgewise.store import Appended, Event, EventStore, GroupCommit, ModelRegistry, StoredItem, StoredUser
 from edgewise.store.event import SteadyClock, subject_of
@@ -48,7 +48,8 @@ class Serving:
         user_ids, item_ids: of the model, as text, by dense index. titles: of the items.
         may_be_shown: bool [n_items], before anything was hidden through the service.
         followed: what the log tells beyond the model.
-        trained: the pipeline of the model as it was trained. arrived: ids of items that came after and are in `pipeline` too.
+        trained: the pipeline of the model as it was trained. arrivals: who met the items that came after.
+        arrived: ids of those of them that are in `pipeline` too.
         categories: the items of those asked for since something was told of an item.
         newest: items by their times, where somebody asked since something was told of an item.
         ruled: items of which something is told, and whether rule and settings let them through as they were told last.
@@ -63,6 +64,7 @@ class Serving:
     may_be_shown: Bools
     item_index: dict[str, int]
     trained: Pipeline
+    arrivals: Arrivals
     arrived: frozenset[str] = frozenset()
     categories: dict[str, Bools] = field(default_factory=dict)
     ruled: dict[str, tuple[StoredItem, bool]] = field(default_factory=dict)
@@ -144,7 +146,7 @@ class Service:
     ) -> None:
         self.store, self.models = store, models
         self.clock = SteadyClock()
-        self.commit = GroupCommit(store, max_waiting=max_events_waiting, register=True)
+        self.commit = GroupCommit(store, max_waiting=max_events_waiting, register=True, keep_erased_out=True)
         self._pipeline, self._rerank = pipeline, rerank
         self._retrieval = RetrievalConfig() if retrieval is None else retrieval
         self._serving: Serving | None = None
@@ -377,6 +379,7 @@ class Service:
         """Forget a user: events by and about them, what is told of them, and what training knew is not used again."""
         self._names[subject_of(user_id)] = user_id
         n = self.store.erase_user(user_id)
+        self.clock.tick()  # what comes from now on, without a time of its own, is younger than the erasure
         self.follow()
         return n
 
@@ -512,12 +515,13 @@ class Service:
         covered = self.models.covered(version, self.store)
         if self._serving is not None and self._serving.followed.covered == covered:
             followed = self._serving.followed  # both have learned the same of the log
+            self._serving.arrivals.forget(self._serving.arrived)  # what happened is told once, and to the new one
         else:
             followed = Followed(self.store, covered, self._names)
             followed.read()  # the long part; what comes meanwhile is read before it answers
         pipeline = Pipeline(model, followed.live, self._pipeline, self._rerank, self._make_index)
         user_ids = [str(user) for user in model.catalogue.users.ids.to_list()]
-        serving = _serving(version, pipeline, followed, user_ids, pipeline)
+        serving = _serving(version, pipeline, followed, user_ids, pipeline, Arrivals(model, self.store))
         self._bring_back(serving)
         self._apply_rule(serving, list(self._items.values()))
         with self._following:
@@ -533,14 +537,15 @@ class Service:
     def _with_arrivals(self, serving: Serving) -> Serving | None:
         """Return the same with items that came after training and can be placed; None where nothing about such has changed."""
         with self._following:
-            met = serving.followed.take_met()
-        if not met:
+            met, gone = serving.followed.take_met()
+        if not met and not gone:
             return None
         try:
-            return self._placed_anew(serving, sorted(met))
+            return self._placed_anew(serving, sorted(met | serving.arrivals.touched_by(gone)))
         except StoreError:  # they are to be placed when the store is there again
             with self._following:
                 serving.followed.met |= met
+                serving.followed.gone |= gone
             raise
 
     def _placed_anew(self, serving: Serving, met: list[str]) -> Serving | None:
@@ -550,15 +555,16 @@ class Service:
         news = {item for item, place in zip(met, known, strict=True) if place == UNKNOWN}
         if not news:
             return None
+        serving.arrivals.forget(news)
         erased = serving.followed.erased_items
         wanted = [item for item in serving.arrived | news if subject_of(item) not in erased]
-        model = with_arrivals(trained.model, self.store, self._items, wanted) if wanted else None
+        model = serving.arrivals.placed(self._items, wanted)
         if model is None:
             if not serving.arrived:
                 return None
             model = trained.model  # what had arrived was erased, or is no longer what could be placed
         pipeline = trained if model is trained.model else trained.extended(model)
-        found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained)
+        found = _serving(serving.version, pipeline, serving.followed, serving.user_ids, trained, serving.arrivals)
         arrived = frozenset(item for item in wanted if item in found.item_index)
         found = replace(found, arrived=arrived, ruled=serving.ruled)
         pipeline.recommend("", 1)
@@ -619,7 +625,7 @@ class Service:
             serving = self.serving
             serving.followed.met.update(item.item_id for item in items)
             serving.followed.bring_back([item.item_id for item in items])
-            self._show(serving)
+            self._show_some(serving, {item.item_id for item in items})
 
     def _show(self, serving: Serving) -> None:
         """Let a model's lists obey what is told of items."""
@@ -635,6 +641,25 @@ class Service:
             mask[[serving.item_index[item] for item in hidden if item in serving.item_index]] = False
             if erased := serving.followed.erased_items:
                 mask[[serving.subjects[subject] for subject in erased if subject in serving.subjects]] = False
+            serving.pipeline.may_be_shown = mask
+
+    def _show_some(self, serving: Serving, item_ids: Collection[str]) -> None:
+        """Do what `_show` does where nothing but this was told of these items."""
+        with self._telling:
+            serving.categories.clear()
+            serving.newest.clear()
+            told = {item: self._items[item] for item in item_ids if item in self._items}
+            self._apply_rule(serving, told.values())
+            places = {item: serving.item_index[item] for item in item_ids if item in serving.item_index}
+            if not places:
+                return
+            mask, erased = serving.pipeline.may_be_shown.copy(), serving.followed.erased_items
+            for item, place in places.items():
+                is_shown = bool(serving.may_be_shown[place])
+                if item in told:
+                    is_shown = serving.ruled[item][1] if serving.has_rule else is_shown
+                    is_shown = is_shown and not told[item].is_hidden
+                mask[place] = is_shown and not (erased and subject_of(item) in erased)
             serving.pipeline.may_be_shown = mask
 
     def _apply_rule(self, serving: Serving, told: Iterable[StoredItem]) -> None:
@@ -700,12 +725,16 @@ class Service:
         return item_id if place is None else serving.titles[place]
 
 
-def _serving(version: str, pipeline: Pipeline, followed: Followed, user_ids: list[str], trained: Pipeline) -> Serving:
+def _serving(
+    version: str, pipeline: Pipeline, followed: Followed, user_ids: list[str], trained: Pipeline, arrivals: Arrivals
+) -> Serving:
     items = pipeline.model.catalogue.items.ids
     texts = [str(item) for item in items.to_list()]
     places = {item: place for place, item in enumerate(texts)}
     titles = titles_of(pipeline.model.catalogue, items)
-    return Serving(version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained)
+    return Serving(
+        version, pipeline, followed, user_ids, texts, titles, pipeline.may_be_shown, places, trained, arrivals
+    )
 
 
 def _let_through(pipeline: Pipeline, told: Sequence[StoredItem]) -> list[bool]:

@@ -1,5 +1,6 @@
 """From [store] to the store of events: in the folder, in PostgreSQL, or in Redis."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ def open_events(
         raise ConfigError(
             f'the address of the store begins with neither postgresql:// nor redis://, and is not "sqlite". Correct [store] url, or {URL}.'
         )
-    if (folder.path / "events.db").exists():
+    if _has_events(folder):
         raise StoreError(
             f"{folder.path} has events of its own (events.db), which would not be read any more: [store] names a server. "
             "Name another folder, or move events.db away."
@@ -67,6 +68,14 @@ def open_events(
         raise MissingExtraError(
             f"this store needs {error.name}, which is not installed: pip install 'edgewise[{extra}]'."
         ) from None
+
+
+def _has_events(folder: StoreFolder) -> bool:
+    """Whether something was stored in the folder; a `serve` that failed at its start leaves events.db without content."""
+    if not (folder.path / "events.db").exists():
+        return False
+    with contextlib.closing(folder.events()) as events:
+        return not events.is_empty
 
 
 def _password(path: Path) -> str:

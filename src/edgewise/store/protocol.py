@@ -87,8 +87,8 @@ class EventStore(Protocol):
             offsets: replace those of the same group, topic and partition.
             dead_letters: messages that came between these events; one whose source is there already is left out, and of too
                 many the oldest are dropped.
-            register: also make an object of each user and item that has none; not for events that are kept out.
-            keep_erased_out: leave out events that are older than the erasure of their user, for reading a topic again.
+            register: also make an object of each user and item that has none, of those of events that are new.
+            keep_erased_out: leave out events that are older than the erasure of their user, or of the one they are about: those that are sent again.
 
         Returns:
             For each event whether it is new; one whose id is there already (or twice in `events`) is left out.

@@ -88,11 +88,11 @@ for i = 2, #ARGV do
       if event[3] ~= cjson.null then call('ZADD', P .. 'item:' .. event[3], event[6], member(seq)) end
       if event[8] ~= cjson.null then call('ZADD', P .. 'about:' .. event[8], event[6], member(seq)) end
       new[i - 1] = 1
-    end
-    if head.register then
-      register('user', event[2])
-      register('user', event[8])
-      register('item', event[3])
+      if head.register then
+        register('user', event[2])
+        register('user', event[8])
+        register('item', event[3])
+      end
     end
   end
 end

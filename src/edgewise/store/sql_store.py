@@ -69,6 +69,8 @@ class SqlStore(ABC):
 
     def __init__(self, max_dead_letters: int) -> None:
         self._max_dead_letters = max_dead_letters
+        self._erased_at: dict[str, int] = {}  # users, by subject
+        self._erased_up_to = 0  # the last entry of the log that it tells of
 
     @abstractmethod
     def _transaction(self) -> contextlib.AbstractContextManager[Session]:
@@ -98,15 +100,16 @@ class SqlStore(ABC):
         """Store events and what belongs to them in one transaction; see `EventStore.append`."""
         with self._transaction() as session:
             seq = self._last_seq(session)
-            erased_at = _erased_at(session) if keep_erased_out else {}
+            erased_at = self._erased_until_now(session) if keep_erased_out else {}
             may_come = [not erased_before(event, erased_at) for event in events] if erased_at else [True] * len(events)
             coming = list(compress(events, may_come))
             inserted = iter(self._insert(session, coming, seq + 1))
             new = [may and next(inserted) for may in may_come]
             if register:
-                people = {event.user_id for event in coming} | {event.target_user_id for event in coming}
+                stored = list(compress(events, new))
+                people = {event.user_id for event in stored} | {event.target_user_id for event in stored}
                 self._register(session, "users", "user_id", people)
-                self._register(session, "items", "item_id", {event.item_id for event in coming})
+                self._register(session, "items", "item_id", {event.item_id for event in stored})
             if offsets:
                 rows = [(offset.group, offset.topic, offset.partition, offset.next) for offset in offsets]
                 session.executemany(_PUT_OFFSET, rows)
@@ -231,6 +234,14 @@ class SqlStore(ABC):
         rows = self._read(f"SELECT {_LETTER} FROM dead_letters WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
         return [(row[0], _letter(row[1:])) for row in rows]
 
+    def _erased_until_now(self, session: Session) -> dict[str, int]:
+        """Return when users were erased, by subject; read once, and then only what was erased since."""
+        query = "SELECT seq, subject, at FROM erased WHERE kind = 'user' AND seq > ?"
+        for seq, subject, at in session.execute(query, (self._erased_up_to,)).fetchall():
+            self._erased_at[subject] = max(at, self._erased_at.get(subject, at))
+            self._erased_up_to = max(self._erased_up_to, seq)
+        return self._erased_at
+
     def _log(self, seq: int, limit: int) -> list[tuple[Any, ...]]:
         return self._read(f"{HAPPENED} UNION ALL {GONE} ORDER BY seq LIMIT ?", (seq, seq, limit))
 
@@ -289,11 +300,6 @@ def _entry(row: tuple[Any, ...]) -> Event | Erased:
 
 def _letter(row: tuple[Any, ...]) -> DeadLetter:
     return DeadLetter(*row)
-
-
-def _erased_at(session: Session) -> dict[str, int]:
-    found = session.execute("SELECT subject, max(at) FROM erased WHERE kind = 'user' GROUP BY subject").fetchall()
-    return dict(found)
 
 
 def _tell_erased(

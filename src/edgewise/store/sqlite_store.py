@@ -145,6 +145,13 @@ class SqliteStore(SqlStore):
             self._empty_log()
         return n_events
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever stored, or nothing is left that anybody could miss."""
+        tables = ("events", "erased", "users", "items", "offsets", "dead_letters")
+        found = self._read("SELECT " + " OR ".join(f"EXISTS (SELECT 1 FROM {table})" for table in tables))
+        return not found[0][0]
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Do nothing: the lock of the folder holds for the file in it."""
         return contextlib.nullcontext()

@@ -258,11 +258,12 @@ def pages_hold_every_object_once(open_store: Open) -> None:
 
 
 def events_register_who_is_new(open_store: Open) -> None:
-    """If asked for; an object that is there stays as it is."""
+    """If asked for; an object that is there stays as it is, and an event that is there already makes none."""
     store = open_store()
     store.put_users([StoredUser("known", comment="kept")])
     store.append([event(1, "unseen")])
     store.append([event(2, "known", "x"), event(3, "new", None, target_user_id="friend")], register=True)
+    assert store.append([event(2, "another", "y"), event(3, "another", "y")], register=True) == [False, False]
     assert [user.user_id for user in store.users(None, 10)] == ["friend", "known", "new"]
     assert store.user("known") == StoredUser("known", comment="kept")
     assert [item.item_id for item in store.items(None, 10)] == ["x"]
