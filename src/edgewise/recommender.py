@@ -493,12 +493,17 @@ class Recommender(ABC):
         newcomers = self.newcomers("item", history=history, attributes=attributes)
         extended, order = catalogue.with_items(item_ids, newcomers)
         other = copy(self)
-        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
-            delattr(other, name)
+        other._forget_worked_out()
         other.parameters = {}  # rows of the old items; a later fit starts from nothing
         other.add_items(newcomers, order)
+        other._forget_worked_out()  # what placing them took was about the old catalogue
         other._catalogue = extended
         return other
+
+    def _forget_worked_out(self) -> None:
+        """Drop what was worked out from the arrays and the catalogue, to be worked out anew."""
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+            delattr(self, name)
 
     def newcomers(
         self,

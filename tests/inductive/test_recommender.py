@@ -54,6 +54,18 @@ def test_new_items_join_the_model_and_leave_the_old_answers(tmp_path) -> None:  
     assert load(tmp_path / "more").recommend(["u007"], 50).to_frame().equals(more.recommend(["u007"], 50).to_frame())
 
 
+@pytest.mark.parametrize("name", ["als", "gat", "gcn", "graphsage", "hetero", "lightgcn"])
+def test_somebody_who_met_an_item_that_joined_is_answered(name: str) -> None:
+    # Its index lies before all others, or behind them: whatever was worked out for the old places would be of another item.
+    model = fitted(name) if name in ("gat", "gcn", "graphsage") else build(name).fit(planted_tastes().train)
+    told = {} if name in ("als", "lightgcn") else {"attributes": [{"genre": "genre 1"}, {"genre": "genre 2"}]}
+    more = model.with_new_items([5000, 5], history=[["u001"], ["u002"]], **told)
+    lists = more.recommend(k=50, history=[[5000, 1001], [5, 1001], [1001, 1002]])
+    for met, ranked in zip([{5000, 1001}, {5, 1001}, {1001, 1002}], lists, strict=True):
+        assert {item for item, _ in ranked} == set(more.catalogue.items.ids) - met
+        assert all(np.isfinite(score) for _, score in ranked)
+
+
 def test_what_cannot_be_is_said() -> None:
     model = fitted("graphsage")
     with pytest.raises(ConfigError, match="1000 is in the catalogue already"):

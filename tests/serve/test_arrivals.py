@@ -299,6 +299,12 @@ def watched(folder: Path, pipeline: PipelineConfig | None = None) -> Iterator[Se
     store.close()
 
 
+SMALL: dict[str, dict[str, Any]] = {
+    "graphsage": {"embedding_dim": 8, "encoder": {"hidden_dim": 8}, "epochs": 3},
+    "lightgcn": {"embedding_dim": 16, "epochs": 3},
+}
+
+
 def let_in(service: Service) -> None:
     """Do what the follower does from time to time."""
     service._let_in_at = 0.0
@@ -311,7 +317,7 @@ def with_attributes(folder: Path, name: str) -> None:
     kinds = [f"kind{group}|all" for group in planted.groups.values()]
     table = pl.DataFrame({"item_id": list(planted.groups), "genres": kinds, "price": [1.0] * len(kinds)})
     data = Dataset.from_frame(planted.train.to_frame().select("user_id", "item_id"), items=table)
-    build(name, {"embedding_dim": 16, "epochs": 3} if name == "lightgcn" else {}).fit(data).save(folder / "model")
+    build(name, SMALL.get(name, {})).fit(data).save(folder / "model")
     models = StoreFolder.open(folder / "store").models
     models.swap(models.add(folder / "model"))
 
@@ -361,7 +367,7 @@ def test_who_was_erased_moves_a_new_item_also_where_the_model_has_learned_the_lo
         assert service.recommend(others[0], 50).scores == after.scores
 
 
-@pytest.mark.parametrize("name", ["als", "content", "lightgcn"])
+@pytest.mark.parametrize("name", ["als", "content", "graphsage", "lightgcn"])
 @pytest.mark.parametrize("seed", range(2))
 def test_after_any_mixture_of_changes_the_lists_are_those_of_a_fresh_start(
     name: str, seed: int, tmp_path: Path
