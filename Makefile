@@ -36,7 +36,7 @@ bench: $(VENV)/.all  ## the README's figures, beside peers in environments of th
 
 bench-serve: $(VENV)/.all  ## the service under load, on its own and with all sources on, and a start with a million users
 	$(BIN)/python benchmarks/serve.py
-	$(BIN)/python benchmarks/serve.py --seconds 20 --set 'serve.sources=["model", "similar", "popular"]' --set rerank.diversity=0.2
+	$(BIN)/python benchmarks/serve.py --set 'serve.sources=["model", "similar", "popular"]' --set rerank.diversity=0.2
 	$(BIN)/python benchmarks/serve.py --users 1000000 --events-per-user 10 --start-only
 
 soak: $(VENV)/.all  ## kill writing commands, stores, databases, servers, refits, consumers and a broker at random moments, many times; 10,000 malformed requests
