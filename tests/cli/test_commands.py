@@ -39,6 +39,16 @@ def test_a_kept_configuration_runs_again(tmp_path: Path, model_folder: Path) -> 
     assert first["files"]["arrays.safetensors"] == again["files"]["arrays.safetensors"]
 
 
+def test_a_model_that_takes_the_place_of_another_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, log: Path
+) -> None:
+    arguments = ["fit", "--data", str(log), "--model", "popularity", "--out", str(tmp_path / "model")]
+    assert run_json(capsys, *arguments)["replaced"] is False
+    assert run_json(capsys, *arguments)["replaced"] is True
+    assert main(arguments) == 0
+    assert "in the place of the model that was there" in " ".join(capsys.readouterr().out.split())
+
+
 def test_settings_reach_the_model(tmp_path: Path, log: Path) -> None:
     out = tmp_path / "model"
     assert main(["fit", "--data", str(log), "--model", "popularity", "--set", "count=events", "--out", str(out)]) == 0
@@ -266,7 +276,7 @@ def test_a_contender_is_set_by_its_name(tmp_path: Path, log: Path) -> None:
 def test_settings_of_a_model_that_is_not_compared_are_refused(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", "--data", str(log), "--split", "random", "--models", "popularity"]
     assert main([*arguments, "--set", "ease.regularization=5"]) == 2
-    assert "settings of 'ease', which is not compared" in " ".join(capsys.readouterr().err.split())
+    assert "settings of 'ease', which is not compared" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_contender_that_cannot_take_part_is_reported_and_the_others_go_on(tmp_path: Path, log: Path) -> None:

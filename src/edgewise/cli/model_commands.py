@@ -62,6 +62,7 @@ def fit(
     from edgewise.data.read import check_usable
     from edgewise.data.wording import count
     from edgewise.errors import ConfigError
+    from edgewise.model_folder import is_model_folder
     from edgewise.models import build
     from edgewise.run_config import read_config
     from edgewise.telemetry import note
@@ -84,11 +85,12 @@ def fit(
             if str(stop):
                 note(str(stop))  # where training stopped, and how to go on
             raise
+        replaced = is_model_folder(Path(out))
         recommender.save(Path(out), run_config=run.to_toml())
         place.clear()
     seconds = time.perf_counter() - started
     result = {
-        "model": recommender.name, "out": out, "n_users": dataset.n_users, "n_items": dataset.n_items,
+        "model": recommender.name, "out": out, "replaced": replaced, "n_users": dataset.n_users, "n_items": dataset.n_items,
         "n_interactions": int(dataset.interactions.nnz), "seconds": round(seconds, 2), "history": list(dataset.history),
         "notes": recommender.record.notes,
     }  # fmt: skip
@@ -101,7 +103,8 @@ def fit(
         f"{recommender.title}: {count(dataset.n_users, 'user')}, {count(dataset.n_items, 'item')}, "
         f"{count(dataset.interactions.nnz, 'pair')}, in {seconds:.1f} s"
     )
-    say(f"written to {out}. Next: edgewise recommend {out} --user {dataset.users.ids[0]} -k 10")
+    where = f"{out}, in the place of the model that was there" if replaced else out
+    say(f"written to {where}. Next: edgewise recommend {out} --user {dataset.users.ids[0]} -k 10")
 
 
 def evaluate(
