@@ -202,3 +202,24 @@ def test_what_is_gathered_of_a_user_has_its_time_and_an_erased_one_is_a_stranger
     erased = pipeline.recommend("u000", 3, since_training_alone=True)
     assert erased.sources[0] == "popular"
     assert erased.stages_ms["user"] > 0
+
+
+def test_warming_up_answers_in_each_way_and_leaves_no_trace(model: Recommender) -> None:
+    live = LiveEvents()
+    pipeline = Pipeline(model, live, PipelineConfig(sources=("model", "popular")), RerankConfig(diversity=0.2))
+    asked: list[tuple[bool, bool]] = []
+
+    class Watched(Pipeline):
+        def _allowed(self, known, *args, **kwargs):  # type: ignore[no-untyped-def]
+            asked.append((known.is_known, bool(known.history.size)))
+            return super()._allowed(known, *args, **kwargs)
+
+    before = pipeline.recommend("u000", 9)
+    pipeline.__class__ = Watched
+    pipeline.warm_up()
+    pipeline.__class__ = Pipeline
+    assert asked == [(False, False), (True, True), (True, True), (False, True)]
+    after = pipeline.recommend("u000", 9)
+    assert after.items.tolist() == before.items.tolist()
+    assert not live.users()
+    assert pipeline.users.live is live

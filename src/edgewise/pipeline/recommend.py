@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -119,6 +120,21 @@ class Pipeline:
         other.may_be_shown = other._may_be_shown()
         other._categories = {}
         return other
+
+    def warm_up(self) -> None:
+        """Answer once in each way there is, so that what is compiled or read at a first call keeps nobody waiting."""
+        catalogue = self.model.catalogue
+        other, live = copy(self), LiveEvents()
+        other.users = copy(self.users)
+        other.users.live = live
+        other.recommend("")
+        for user, item in zip(
+            catalogue.users.ids[:1].cast(pl.String), catalogue.items.ids[:1].cast(pl.String), strict=False
+        ):
+            other.recommend(user)
+            live.apply([_Met(user, item), _Met("", item)])
+            other.recommend(user)
+            other.recommend("")
 
     @property
     def model(self) -> Recommender:
@@ -322,6 +338,15 @@ def _rerankers(config: RerankConfig) -> list[Reranker]:
         if (reranker := RERANKERS[name](config)) is not None:
             found.append(reranker)
     return found
+
+
+class _Met(NamedTuple):
+    """An event as `LiveEvents` asks for it: somebody met an item."""
+
+    user_id: str
+    item_id: str | None
+    target_user_id: str | None = None
+    type: str = "view"
 
 
 class _Watch:

@@ -178,7 +178,7 @@ class Service:
             self._items |= {item.item_id: item for item in page if _tells_something(item)}
             after = page[-1].item_id
         serving = self._load(version)
-        serving.pipeline.recommend("", 1)  # compiles what is compiled at the first call
+        serving.pipeline.warm_up()
         settle()
         self._answer_with(serving)
         self._follower.start()
@@ -481,10 +481,10 @@ class Service:
                 self.models.swap(version)
 
     def _ready(self, version: str) -> Serving:
-        """Load a version on one processor, and let it answer once: that compiles what is compiled at the first call."""
+        """Load a version on one processor, and let it answer once."""
         numba.set_num_threads(1)  # of this thread alone
         serving = self._load(version)
-        serving.pipeline.recommend("", 1)
+        serving.pipeline.warm_up()
         return serving
 
     def _answer_with(self, serving: Serving) -> None:
