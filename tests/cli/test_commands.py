@@ -276,7 +276,7 @@ def test_a_contender_is_set_by_its_name(tmp_path: Path, log: Path) -> None:
 def test_settings_of_a_model_that_is_not_compared_are_refused(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", "--data", str(log), "--split", "random", "--models", "popularity"]
     assert main([*arguments, "--set", "ease.regularization=5"]) == 2
-    assert "settings of 'ease', which is not compared" in " ".join(capsys.readouterr().out.split())
+    assert "settings of 'ease', which is not compared" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_contender_that_cannot_take_part_is_reported_and_the_others_go_on(tmp_path: Path, log: Path) -> None:
