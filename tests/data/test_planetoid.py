@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewise.data.planetoid import read_planetoid
+from edgewise.data.planetoid import _labels, read_planetoid
 from edgewise.errors import DataError
 
 PARTS = ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")
@@ -124,7 +124,7 @@ def test_what_python_3_writes_is_read_too(copied: Path, protocol: int) -> None:
     before = read_planetoid(copied, "cora")
     for part in ("ty", "ally"):
         path = copied / f"ind.cora.{part}"
-        labels = pickle.loads(path.read_bytes(), encoding="latin1")
+        labels = _labels(copied, "cora", part)
         path.write_bytes(pickle.dumps(np.asfortranarray(labels).astype(">i8"), protocol=protocol))
     assert (read_planetoid(copied, "cora").labels == before.labels).all()
 
@@ -169,7 +169,7 @@ def test_numbers_of_test_nodes_with_a_large_gap_and_nodes_without_a_class_are_to
     with pytest.raises(DataError, match="1000 test nodes have numbers up to 1000000000000"):
         read_planetoid(copied, "cora")
     (copied / "ind.cora.test.index").write_text(index)
-    labels = pickle.loads((copied / "ind.cora.ally").read_bytes(), encoding="latin1")
+    labels = _labels(copied, "cora", "ally").copy()
     labels[3] = 0
     (copied / "ind.cora.ally").write_bytes(pickle.dumps(labels, protocol=2))
     with pytest.raises(DataError, match="node 3 is to be learnt from or predicted and has no class"):
