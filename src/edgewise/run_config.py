@@ -129,13 +129,20 @@ class RunConfig(Settings):
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
 
 
-def read_config(path: str | None, assignments: Sequence[str] | None, **sections: dict[str, Any]) -> RunConfig:
+def read_config(
+    path: str | None,
+    assignments: Sequence[str] | None,
+    *,
+    settable: Sequence[str] | None = None,
+    **sections: dict[str, Any],
+) -> RunConfig:
     """Put a configuration together: the file, then the options given by name, then `--set`.
 
     Args:
         path: a TOML file, or None.
         assignments: `section.key=value`; a bare `key=value` is a setting of the model, and so is
             `key.inner=value` where no section has that name.
+        settable: the sections that assignments may be of, where the others would do nothing; a file may have all.
         sections: section to keys and values from other options; None values are left to the file.
 
     Raises:
@@ -155,6 +162,14 @@ def read_config(path: str | None, assignments: Sequence[str] | None, **sections:
             f"unknown section [{unknown[0]}]; there are {', '.join(f'[{name}]' for name in RunConfig.model_fields)}"
             f"{did_you_mean(unknown[0], RunConfig.model_fields)}."
         )
+    if settable is not None:
+        for text in assignments or []:
+            [section] = override({}, [_with_section(text, ours)], default_section="model")
+            if section not in settable:
+                raise ConfigError(
+                    f"--set {text!r} is of [{section}], which does nothing here; what can be set is of "
+                    f"{', '.join(f'[{name}]' for name in settable)}, such as {settable[0]}.key=value."
+                )
     return make(RunConfig, values, where=path or "settings")
 
 

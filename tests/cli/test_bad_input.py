@@ -144,3 +144,16 @@ def test_help_needs_no_heavy_import() -> None:
     code = "import sys; from edgewise.cli.main import main; main(['--help']); print([m for m in ('torch', 'numba', 'polars', 'numpy', 'rich.table') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["recommend", "serve"])
+@pytest.mark.parametrize("setting", ["nope=1", "train.epochs=3", "model.embedding_dim=8"])
+def test_a_setting_that_would_do_nothing_is_refused(
+    capsys: pytest.CaptureFixture[str], model_folder: Path, tmp_path: Path, command: str, setting: str
+) -> None:
+    more = ["--user", "u000"] if command == "recommend" else ["--store", str(tmp_path / "store")]
+    assert main([command, str(model_folder), *more, "--set", setting]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"--set '{setting}' is of [" in told
+    assert "which does nothing here; what can be set is of [serv" in told
+    assert not (tmp_path / "store").exists()

@@ -183,7 +183,7 @@ def recommend(
     if is_new == bool(user):
         raise ConfigError("whom for? Give --user ID, or for a newcomer --history, --attributes or --friends; not both.")
     model = load(directory)
-    run = read_config(config, set_)
+    run = read_config(config, set_, settable=("serve", "rerank"))
     pipeline = Pipeline(model, config=run.serve, rerank=run.rerank)
     if not user:
         about = _newcomer(model, history, attributes, friends)

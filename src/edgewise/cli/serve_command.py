@@ -41,7 +41,7 @@ def serve(
             f"the service needs {error.name}, which is not installed: pip install 'edgewise[serve]'."
         ) from None
 
-    settings = read_config(config, set_)
+    settings = read_config(config, set_, settable=("service", "serve", "rerank", "retrieval", "store", "events"))
     if settings.events.brokers:
         options.need_kafka()
     path = Path(directory)
